@@ -1,0 +1,70 @@
+# A thin front door to CMake. `make help` lists the targets.
+BUILD  ?= build
+JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+CYCLES ?= 1000
+
+CMAKE_FLAGS ?=
+
+.PHONY: help deps build demo test test-quick install bench fuzz tsan conformance tidy format clean
+
+help:
+	@echo 'make demo         build, then load, predict and unload two models, 1,000 times, with the verdict'
+	@echo 'make test         the whole test suite: gcc and clang, sanitizers, tidy'
+	@echo 'make test-quick   gcc only, without sanitizers'
+	@echo 'make build        library and command in $(BUILD)/'
+	@echo 'make install      into PREFIX (now: $(PREFIX)); DESTDIR is honoured'
+	@echo 'make deps         install the Debian packages that are missing'
+	@echo 'make conformance  every case of the folder that EBB_SHARED names, as a table'
+	@echo 'make tsan         lifecycle tests under the thread sanitizer'
+	@echo 'make fuzz         fuzz each reader for FUZZ_SECONDS (60)'
+	@echo 'make bench        side-by-side benchmark'
+	@echo 'make tidy         style, floors and size limits'
+	@echo 'make format       clang-format over the tree'
+	@echo 'make clean        remove build folders'
+
+deps:
+	@sh tools/deps.sh build
+
+build: deps
+	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || (cat $(BUILD).log; false)
+	@rm -f $(BUILD).log
+	@cmake --build $(BUILD) -j $(JOBS)
+
+demo: build
+	@$(BUILD)/ebb demo --models examples/models --cycles $(CYCLES)
+
+test:
+	@sh tools/deps.sh test
+	@sh tools/test.sh all
+
+test-quick:
+	@sh tools/deps.sh test
+	@sh tools/test.sh quick
+
+tsan:
+	@sh tools/deps.sh test
+	@sh tools/test.sh tsan
+
+conformance:
+	@sh tools/deps.sh test
+	@sh tools/test.sh conformance
+
+fuzz:
+	@sh tools/deps.sh test
+	@sh tools/test.sh fuzz
+
+bench: build
+	@sh tools/bench.sh $(BUILD)
+
+install: build
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+tidy:
+	@python3 tools/tidy.py
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	@rm -rf build build-*

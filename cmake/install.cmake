@@ -1,0 +1,24 @@
+# What `make install` puts where: libraries, headers, command, man page, pkg-config file, CMake package.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS ebb_shared ebb_static EXPORT ebbTargets
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/ebb DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+if(TARGET ebb)
+  install(TARGETS ebb RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(FILES docs/man/ebb.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+
+set(ebb_private_libraries "-lz -lm -ldl -pthread")
+if(EBB_OPENMP)
+  string(APPEND ebb_private_libraries " -lgomp")
+endif()
+configure_file(cmake/ebb.pc.in ebb.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/ebb.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+configure_package_config_file(cmake/ebbConfig.cmake.in ebbConfig.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ebb)
+write_basic_package_version_file(ebbConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/ebbConfig.cmake ${CMAKE_BINARY_DIR}/ebbConfigVersion.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ebb)
+install(EXPORT ebbTargets NAMESPACE ebb:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ebb)

@@ -1,0 +1,36 @@
+/* device.h -- a device: a name, what it can do, and its kernel rows. One entry in list.inc each.
+ *
+ * A device is opened with its runtime and described by plain data; the CPU device holds no memory. */
+#ifndef EBB_DEVICE_DEVICE_H
+#define EBB_DEVICE_DEVICE_H
+
+#include "device/kernel.h"
+
+typedef enum cpu_isa { ISA_PORTABLE, ISA_AVX2, ISA_AVX512 } cpu_isa;
+
+typedef struct device_options {
+    const char *isa;     /* highest wanted; NULL = best */
+    bool        no_jit;
+    uint32_t    threads; /* highest per executable; 0 = physical cores this process may use */
+} device_options;
+
+struct device {
+    const struct device_def *def;
+    char     name[32];         /* "CPU:0" */
+    char     description[128];
+    cpu_isa  isa;
+    bool     jit;              /* libraries that generate code may be used */
+    uint32_t threads;
+};
+
+typedef struct device_def {
+    const char *name; /* "CPU" */
+    ebb_status (*open)(device *d, const device_options *options, ebb_error *error);
+    void (*close)(device *d); /* NULL: nothing to close */
+    /* Rows for an op on this device, best first; *count of them. */
+    const kernel_def *const *(*kernels)(const device *d, op_id op, uint32_t *count);
+} device_def;
+
+const device_def *device_def_find(const char *name); /* NULL if there is none */
+
+#endif

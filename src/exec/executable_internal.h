@@ -1,0 +1,24 @@
+/* executable_internal.h -- shared by the files that make, bind and run an executable. */
+#ifndef EBB_EXEC_EXECUTABLE_INTERNAL_H
+#define EBB_EXEC_EXECUTABLE_INTERNAL_H
+
+#include "exec/executable.h"
+
+/* Work below this many floating point operations never wakes a second thread. */
+#define THREAD_FLOPS_MIN ((uint64_t)8 << 20)
+
+/* Which value's memory a value shares (in-place results point at their input's owner). */
+typedef struct alias_table {
+    value *owner; /* by value; itself when it has memory of its own */
+} alias_table;
+
+/* Decides places and arena offsets of every value, scratch and staging buffer (executable_place.c). */
+ebb_status executable_place(executable *e, const bool *in_place, ebb_error *error);
+
+/* True for nodes that run at prediction time. */
+static inline bool node_runs(const graph *g, const node *n)
+{
+    return !n->is_dead && !g->values[n->outputs[0]].is_constant;
+}
+
+#endif

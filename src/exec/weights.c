@@ -1,0 +1,215 @@
+/* weights.c -- see weights.h. Large weights that stay plain are read straight into their place; packed ones go
+ * through one plain copy in scratch, which is given back before the next. */
+#include "exec/weights.h"
+
+#include <string.h>
+
+#include "base/size.h"
+#include "base/status.h"
+#include "exec/fold.h"
+#include "tensor/dtype.h"
+
+#define READ_BYTES ((uint64_t)1 << 20) /* one piece of a weight whose stored type differs */
+
+ebb_status weights_open(region *home, const device *device, const graph *g, bool keep_all,
+                        weights **result, ebb_error *error)
+{
+    weights *w = region_new(home, weights, 1);
+
+    *result = NULL;
+    if (w == NULL) return region_fail(home, error, "weights", "the table of weights");
+    *w = (weights){.home = home, .device = device, .graph = g};
+    for (value v = 1; v < g->value_count; v++) w->slot_capacity += g->values[v].is_constant;
+    w->slots   = region_new(home, weight_slot, w->slot_capacity + 1);
+    w->slot_of = region_new(home, uint32_t, g->value_count);
+    if (w->slots == NULL || w->slot_of == NULL) {
+        return region_fail(home, error, "weights", "the table of weights");
+    }
+    for (value v = 1; keep_all && v < g->value_count; v++) {
+        if (g->values[v].kind == VALUE_WEIGHT) weights_slot(w, v);
+    }
+    *result = w;
+    return EBB_OK;
+}
+
+weight_slot *weights_slot(weights *w, value v)
+{
+    const value_info *info = graph_value(w->graph, v);
+
+    if (w->slot_of[v] != 0) return &w->slots[w->slot_of[v] - 1];
+    weight_slot *slot = &w->slots[w->slot_count++];
+    slot->v         = v;
+    slot->plain     = desc_of_constant(w->graph, v);
+    slot->is_folded = info->kind == VALUE_RESULT;
+    w->slot_of[v]   = w->slot_count;
+    return slot;
+}
+
+ebb_status weights_layout(weights *w, ebb_error *error)
+{
+    size_t offset = 0;
+
+    for (uint32_t i = 0; i < w->slot_count; i++) {
+        weight_slot *slot = &w->slots[i];
+        slot->is_decided  = true;
+        slot->bytes       = slot->form == NULL ? tensor_desc_bytes(&slot->plain) : slot->form->bytes;
+        slot->offset      = offset;
+        if (!size_add(offset, slot->bytes, &offset) ||
+            !size_align(offset, BLOCK_ALIGNMENT, &offset)) {
+            return fail(error, EBB_E_MEMORY, "weights", "the weights do not fit into memory addresses");
+        }
+    }
+    w->block_bytes = offset;
+    return EBB_OK;
+}
+
+uint64_t weights_scratch_bytes(const weights *w)
+{
+    uint64_t largest = READ_BYTES;
+
+    for (uint32_t i = 0; i < w->slot_count; i++) {
+        const weight_slot *slot  = &w->slots[i];
+        const uint64_t     plain = tensor_desc_bytes(&slot->plain);
+        const uint64_t     need  = slot->is_folded ? 3 * plain : slot->form != NULL ? plain : 0;
+        if (need > largest) largest = need;
+    }
+    return region_block_bytes(largest);
+}
+
+/* -- filling ---------------------------------------------------------------------------------- */
+
+typedef struct filler {
+    weights             *weights;
+    const weight_reader *reader;
+} filler;
+
+static ebb_status read_variable(const weight_reader *reader, const graph *g, value v, region *scratch,
+                                void *bytes, ebb_error *error)
+{
+    const tensor_desc plain = desc_of_constant(g, v);
+
+    return reader->read(reader->context, scratch, graph_value(g, v)->index, 0,
+                        tensor_desc_count(&plain), bytes, error);
+}
+
+/* Leaves of a folded expression while loading: literals, stored slots, or straight from the file. */
+static ebb_status read_leaf(void *context, region *scratch, value v, const void **bytes,
+                            ebb_error *error)
+{
+    filler           *f     = context;
+    const value_info *info  = graph_value(f->weights->graph, v);
+    const tensor_desc plain = desc_of_constant(f->weights->graph, v);
+
+    if (info->kind == VALUE_CONSTANT) {
+        *bytes = info->data;
+        return EBB_OK;
+    }
+    if (info->kind != VALUE_WEIGHT) {
+        return fail(error, EBB_E_INTERNAL, "fold", "value %u is no leaf of a constant expression", v);
+    }
+    void *copy = region_block(scratch, tensor_desc_bytes(&plain) + 1);
+    if (copy == NULL) return region_fail(scratch, error, "fold", "a weight");
+    *bytes = copy;
+    if (f->reader != NULL) return read_variable(f->reader, f->weights->graph, v, scratch, copy, error);
+    return weights_get(f->weights, v, copy, error);
+}
+
+static ebb_status pack_slot(weights *w, const weight_slot *slot, const void *plain, ebb_error *error)
+{
+    uint8_t *place = w->block + slot->offset;
+
+    if (slot->form == NULL) {
+        memcpy(place, plain, slot->bytes);
+        return EBB_OK;
+    }
+    if (slot->form->pack(slot->form, &slot->plain, plain, place) != EBB_OK) {
+        return fail(error, EBB_E_INTERNAL, "weights", "packing into %s failed", slot->form->name);
+    }
+    return EBB_OK;
+}
+
+static ebb_status fill_slot(filler *f, const weight_slot *slot, region *scratch, ebb_error *error)
+{
+    weights          *w     = f->weights;
+    const value_info *info  = graph_value(w->graph, slot->v);
+    const bool        is_straight = slot->form == NULL;
+    void             *place = is_straight ? w->block + slot->offset : NULL;
+    ebb_status        status;
+
+    if (info->kind == VALUE_CONSTANT) return pack_slot(w, slot, info->data, error);
+    if (place == NULL) place = region_block(scratch, tensor_desc_bytes(&slot->plain) + 1);
+    if (place == NULL) return region_fail(scratch, error, "weights", "the plain form of a weight");
+    if (slot->is_folded) {
+        const fold_leaf leaf = {read_leaf, f};
+        status = fold_evaluate(w->device, w->graph, slot->v, scratch, &leaf, place, error);
+    } else {
+        status = read_variable(f->reader, w->graph, slot->v, scratch, place, error);
+    }
+    if (status != EBB_OK || is_straight) return status;
+    return pack_slot(w, slot, place, error);
+}
+
+/* Each slot has a scratch region of its own, closed before the next. */
+static ebb_status fill_one(filler *f, const weight_slot *slot, region *scratch, ebb_error *error)
+{
+    region *work = region_open(scratch, "staging", EBB_CLASS_SCRATCH, 0);
+
+    if (work == NULL) return region_fail(scratch, error, "weights", "staging");
+    const ebb_status status = fill_slot(f, slot, work, error);
+    region_close(work);
+    return status;
+}
+
+ebb_status weights_fill(weights *w, region *store, region *scratch, const weight_reader *reader,
+                        ebb_error *error)
+{
+    filler f = {.weights = w, .reader = reader};
+
+    if (w->block_bytes == 0) return EBB_OK;
+    w->block = region_block(store, w->block_bytes);
+    if (w->block == NULL) return region_fail(store, error, "weights", "the weights");
+    for (uint32_t i = 0; i < w->slot_count; i++) {
+        const ebb_status status = fill_one(&f, &w->slots[i], scratch, error);
+        if (status != EBB_OK) return status;
+    }
+    return EBB_OK;
+}
+
+ebb_status weights_refold(weights *w, region *scratch, ebb_error *error)
+{
+    filler f = {.weights = w, .reader = NULL};
+
+    for (uint32_t i = 0; i < w->slot_count; i++) {
+        if (!w->slots[i].is_folded) continue;
+        const ebb_status status = fill_one(&f, &w->slots[i], scratch, error);
+        if (status != EBB_OK) return status;
+    }
+    return EBB_OK;
+}
+
+/* -- access ----------------------------------------------------------------------------------- */
+
+ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error)
+{
+    const uint32_t number = w->slot_of[v];
+
+    if (number == 0) return fail(error, EBB_E_UNSUPPORTED, "weights", "this weight was not kept");
+    const weight_slot *slot  = &w->slots[number - 1];
+    const uint8_t     *place = w->block + slot->offset;
+    if (slot->form == NULL) {
+        memcpy(bytes, place, slot->bytes);
+        return EBB_OK;
+    }
+    if (slot->form->unpack(slot->form, &slot->plain, place, bytes) != EBB_OK) {
+        return fail(error, EBB_E_INTERNAL, "weights", "unpacking from %s failed", slot->form->name);
+    }
+    return EBB_OK;
+}
+
+ebb_status weights_set(weights *w, value v, const void *bytes, ebb_error *error)
+{
+    const uint32_t number = w->slot_of[v];
+
+    if (number == 0) return fail(error, EBB_E_UNSUPPORTED, "weights", "this weight was not kept");
+    return pack_slot(w, &w->slots[number - 1], bytes, error);
+}

@@ -1,0 +1,27 @@
+/* description.c -- looking into a description, and the end of one. */
+#include "format/description.h"
+
+#include <string.h>
+
+const tensor_group *description_group(const description *d, const char *name)
+{
+    for (uint32_t i = 0; i < d->group_count; i++) {
+        if (strcmp(d->groups[i].name, name) == 0) return &d->groups[i];
+    }
+    return NULL;
+}
+
+ebb_status description_finish(description *d, ebb_error *error)
+{
+    if (d == NULL || d->file == NULL) return EBB_OK;
+    const ebb_status status = source_unchanged(d->file, error);
+    description_close(d);
+    return status;
+}
+
+void description_close(description *d)
+{
+    if (d == NULL) return;
+    source_close(d->file);
+    d->file = NULL;
+}

@@ -1,0 +1,26 @@
+/* zip_writer.h -- writes a zip of stored members whose data begin at multiples of 64, so that readers may map them.
+ *
+ * The gap is an extra field of the local header (id 0x6265), which readers skip. Members above 4 GiB and archives of more
+ * than 65,535 members use zip64 records. Times are fixed, so equal contents give equal files. Source: APPNOTE.TXT 6.3.10. */
+#ifndef EBB_FORMAT_ZIP_WRITER_H
+#define EBB_FORMAT_ZIP_WRITER_H
+
+#include "format/file_writer.h"
+
+typedef struct zip_record zip_record;
+
+typedef struct zip_writer {
+    region      *home;
+    file_writer *file;
+    zip_record  *records; /* newest first */
+    uint64_t     count;
+} zip_writer;
+
+void zip_writer_begin(region *home, file_writer *file, zip_writer *w);
+/* One member in up to two parts (a header and its data). `name` is copied. */
+ebb_status zip_writer_add(zip_writer *w, const char *name, const void *head, size_t head_bytes,
+                          const void *data, uint64_t data_bytes, ebb_error *error);
+/* The central directory. The file still has to be committed. */
+ebb_status zip_writer_end(zip_writer *w, ebb_error *error);
+
+#endif

@@ -1,0 +1,214 @@
+/* activation.c -- the table of Keras activations.
+ *
+ * Most are one unary op with fixed attributes; softmax, log_softmax, glu and sparsemax look along the last
+ * axis and emit ops. Source: keras/src/activations/activations.py. */
+#include <math.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "layer/layer.h"
+
+static uint32_t last_axis(const graph *g, value x)
+{
+    const uint32_t rank = graph_rank(g, x);
+    return rank == 0 ? 0 : 1u << (rank - 1);
+}
+
+static value softmax_build(graph *g, value x)
+{
+    return op_softmax(g, x, last_axis(g, x), false);
+}
+
+static value log_softmax_build(graph *g, value x)
+{
+    return op_softmax(g, x, last_axis(g, x), true);
+}
+
+/* The last axis in two halves: a * sigmoid(b). */
+static value glu_build(graph *g, value x)
+{
+    const dim length = graph_dim(g, x, -1);
+    if (dim_known(length) && length % 2 != 0) {
+        return graph_fail(g, EBB_E_SHAPE, "glu needs an even last axis, found %lld", (long long)length);
+    }
+    const dim   half = dim_make(g, DIM_DIV, length, 2);
+    const value a = op_slice_axis(g, x, -1, 0, half, 1), b = op_slice_axis(g, x, -1, half, half, 1);
+    return op_mul(g, a, op_unary(g, UNARY_SIGMOID, b));
+}
+
+/* Projection on the simplex without sorting: element i is in the support when
+ * 1 + k x_i > s, with k and s the number and the sum of the elements that are not below x_i. */
+static value sparsemax_build(graph *g, value x)
+{
+    const uint32_t rank = graph_rank(g, x);
+    if (rank == 0 || rank + 1 > EBB_RANK_MAX) {
+        return graph_fail(g, EBB_E_UNSUPPORTED, "sparsemax of rank %u is not supported", rank);
+    }
+    shape row = *graph_shape(g, x), column = row;
+    row.rank = column.rank = rank + 1;
+    row.dims[rank] = row.dims[rank - 1];
+    row.dims[rank - 1] = 1;
+    column.dims[rank] = 1;
+    const value other = op_reshape(g, x, &row), own = op_reshape(g, x, &column);
+    const value above = op_cast(g, op_compare(g, COMPARE_GREATER_EQUAL, other, own), EBB_F32);
+    const value count = op_reduce(g, REDUCE_SUM, above, 1u << rank, false);
+    const value sum = op_reduce(g, REDUCE_SUM, op_mul(g, above, other), 1u << rank, false);
+    const value bound = op_add(g, op_mul(g, count, x), graph_scalar(g, 1));
+    const value inside = op_cast(g, op_compare(g, COMPARE_GREATER, bound, sum), EBB_F32);
+    const uint32_t last = 1u << (rank - 1);
+    const value total = op_reduce(g, REDUCE_SUM, op_mul(g, inside, x), last, true);
+    const value size = op_reduce(g, REDUCE_SUM, inside, last, true);
+    const value threshold = op_div(g, op_sub(g, total, graph_scalar(g, 1)), size);
+    return op_unary(g, UNARY_RELU, op_sub(g, x, threshold));
+}
+
+#define ONE(kind) {UNARY_##kind, 0, 0, 0}, NULL
+
+static const activation_def activations[] = {
+    {"linear", ONE(IDENTITY)},
+    {"relu", {UNARY_RELU, 0, 0, INFINITY}, NULL},
+    {"relu6", {UNARY_RELU, 0, 0, 6}, NULL},
+    {"leaky_relu", {UNARY_RELU, 0.2f, 0, INFINITY}, NULL},
+    {"elu", {UNARY_ELU, 1, 0, 0}, NULL},
+    {"selu", ONE(SELU)},
+    {"celu", {UNARY_CELU, 1, 0, 0}, NULL},
+    {"gelu", ONE(GELU)},
+    {"silu", ONE(SILU)},
+    {"hard_silu", ONE(HARD_SILU)},
+    {"sigmoid", ONE(SIGMOID)},
+    {"hard_sigmoid", {UNARY_HARD_SIGMOID, 1.0f / 6.0f, 0.5f, 0}, NULL},
+    {"log_sigmoid", ONE(LOG_SIGMOID)},
+    {"softplus", ONE(SOFTPLUS)},
+    {"softsign", ONE(SOFTSIGN)},
+    {"softmax", {UNARY_IDENTITY, 0, 0, 0}, softmax_build},
+    {"log_softmax", {UNARY_IDENTITY, 0, 0, 0}, log_softmax_build},
+    {"sparsemax", {UNARY_IDENTITY, 0, 0, 0}, sparsemax_build},
+    {"tanh", ONE(TANH)},
+    {"hard_tanh", ONE(HARD_TANH)},
+    {"tanh_shrink", ONE(TANH_SHRINK)},
+    {"hard_shrink", {UNARY_HARD_SHRINK, 0.5f, 0, 0}, NULL},
+    {"soft_shrink", {UNARY_SOFT_SHRINK, 0.5f, 0, 0}, NULL},
+    {"mish", ONE(MISH)},
+    {"glu", {UNARY_IDENTITY, 0, 0, 0}, glu_build},
+    {"exponential", ONE(EXP)},
+    {"squareplus", {UNARY_SQUAREPLUS, 4, 0, 0}, NULL},
+    {"sparse_plus", ONE(SPARSE_PLUS)},
+    {"sparse_sigmoid", ONE(SPARSE_SIGMOID)},
+};
+
+typedef struct alias {
+    const char *from, *to;
+} alias;
+static const alias aliases[] = {
+    {"swish", "silu"}, {"hard_swish", "hard_silu"}, {"lrelu", "leaky_relu"}, {"relu_6", "relu6"},
+};
+
+uint32_t activation_count(void)
+{
+    return (uint32_t)(sizeof activations / sizeof activations[0]);
+}
+
+const activation_def *activation_at(uint32_t index)
+{
+    return index < activation_count() ? &activations[index] : NULL;
+}
+
+static const activation_def *activation_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
+        if (strcmp(aliases[i].from, name) == 0) name = aliases[i].to;
+    }
+    for (uint32_t i = 0; i < activation_count(); i++) {
+        if (strcmp(activations[i].name, name) == 0) return &activations[i];
+    }
+    return NULL;
+}
+
+ebb_status activation_named(const char *name, const char *where, activation *result, ebb_error *error)
+{
+    *result = (activation){0};
+    if (name == NULL) return EBB_OK;
+    const activation_def *def = activation_find(name);
+    if (def == NULL) {
+        return fail(error, EBB_E_UNSUPPORTED, where,
+                    "the activation '%.80s' is none of Keras's; custom functions are Python code, which "
+                    "is never run",
+                    name);
+    }
+    if (def != &activations[0]) *result = (activation){def, def->attributes};
+    return EBB_OK;
+}
+
+void activation_for_version(activation *a, uint32_t keras_major)
+{
+    if (a->def == NULL || a->def->attributes.kind != UNARY_HARD_SIGMOID || keras_major >= 3) return;
+    a->attributes.alpha = 0.2f;
+    a->attributes.beta = 0.5f;
+}
+
+/* An activation given as a layer: {"class_name": "LeakyReLU", "config": {"negative_slope": 0.1}}. */
+static ebb_status activation_layer(const char *class_name, const json *config, const char *where,
+                                   activation *result, ebb_error *error)
+{
+    if (strcmp(class_name, "ReLU") == 0) {
+        const ebb_status status = activation_named("relu", where, result, error);
+        result->attributes.alpha = (float)json_number(json_get(config, "negative_slope"), 0);
+        result->attributes.beta = (float)json_number(json_get(config, "threshold"), 0);
+        result->attributes.gamma = (float)json_number(json_get(config, "max_value"), INFINITY);
+        return status;
+    }
+    if (strcmp(class_name, "LeakyReLU") == 0) {
+        const ebb_status status = activation_named("leaky_relu", where, result, error);
+        const double     old = json_number(json_get(config, "alpha"), (double)0.3f);
+        result->attributes.alpha = (float)json_number(json_get(config, "negative_slope"), old);
+        return status;
+    }
+    if (strcmp(class_name, "ELU") == 0) {
+        const ebb_status status = activation_named("elu", where, result, error);
+        result->attributes.alpha = (float)json_number(json_get(config, "alpha"), 1);
+        return status;
+    }
+    if (strcmp(class_name, "Softmax") == 0 && json_integer(json_get(config, "axis"), -1) == -1) {
+        return activation_named("softmax", where, result, error);
+    }
+    if (strcmp(class_name, "Activation") == 0) {
+        const json *inner = json_get(config, "activation");
+        const char *name = json_text(inner, json_text(json_get(inner, "config"), NULL));
+        if (name != NULL) return activation_named(name, where, result, error);
+    }
+    return fail(error, EBB_E_UNSUPPORTED, where, "the activation %.80s is not supported", class_name);
+}
+
+ebb_status activation_read(const json *config, const char *where, activation *result, ebb_error *error)
+{
+    *result = (activation){0};
+    if (json_is_null(config)) return EBB_OK;
+    if (config->kind == JSON_STRING) {
+        return activation_named(config->as.string, where, result, error);
+    }
+    const char *class_name = json_text(json_get(config, "class_name"), NULL);
+    if (class_name == NULL) {
+        char text[80];
+        return fail(error, EBB_E_FORMAT, where, "expected an activation, found %s",
+                    json_describe(config, text, sizeof text));
+    }
+    const json *inner = json_get(config, "config");
+    if (strcmp(class_name, "function") == 0) {
+        return activation_named(json_text(inner, "?"), where, result, error);
+    }
+    if (activation_find(class_name) != NULL) {
+        return activation_named(class_name, where, result, error);
+    }
+    return activation_layer(class_name, inner, where, result, error);
+}
+
+bool activation_is_unary(const activation *a)
+{
+    return a->def == NULL || a->def->build == NULL;
+}
+
+value activation_build(graph *g, const activation *a, value x)
+{
+    if (a->def == NULL) return x;
+    return a->def->build != NULL ? a->def->build(g, x) : op_unary_with(g, a->attributes, x);
+}

@@ -1,0 +1,245 @@
+/* ledger.c -- the root of all regions of a runtime: lock, page source, counters, table of structs.
+ *
+ * Invariant: a table page is in the list `roomy` exactly while it has a free slot. Slots are found
+ * from their address: a table begins where its page begins. */
+#include "mem/ledger.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "mem/pages.h"
+
+typedef union slot {
+    union slot *next_free;
+    region region;
+    block_list blocks;
+} slot;
+
+typedef struct table {
+    struct table *next, *previous; /* in the list of tables with room */
+    slot *free;
+    uint32_t used;
+    bool roomy; /* in that list */
+} table;
+
+struct ledger {
+    table first;
+    table *roomy;
+    pthread_mutex_t lock;
+    ebb_allocator source;
+    region root;
+    uint64_t bytes_fixed;
+    uint32_t regions; /* open ones, without the root */
+    _Atomic uint32_t threads, descriptors;
+};
+
+_Static_assert(sizeof(ledger) + sizeof(slot) <= PAGE_BYTES, "the ledger must fit its page");
+_Static_assert(sizeof(block_list) <= sizeof(region), "a slot must not grow for the block list");
+
+/* -- table of slots ---------------------------------------------------------------------------- */
+
+static table *table_of(const void *memory)
+{
+    return (table *)((uintptr_t)memory & ~(uintptr_t)(PAGE_BYTES - 1));
+}
+
+static void table_list(ledger *l, table *t)
+{
+    t->roomy = true;
+    t->previous = NULL;
+    t->next = l->roomy;
+    if (l->roomy != NULL) l->roomy->previous = t;
+    l->roomy = t;
+}
+
+static void table_unlist(ledger *l, table *t)
+{
+    t->roomy = false;
+    if (t->next != NULL) t->next->previous = t->previous;
+    if (t->previous != NULL) t->previous->next = t->next;
+    if (l->roomy == t) l->roomy = t->next;
+}
+
+static void table_fill(ledger *l, table *t, size_t head_bytes)
+{
+    char *const page = (char *)t;
+    const size_t begin = (head_bytes + 15) & ~(size_t)15;
+    for (size_t at = begin; at + sizeof(slot) <= PAGE_BYTES; at += sizeof(slot)) {
+        slot *s = (slot *)(void *)(page + at);
+        s->next_free = t->free;
+        t->free = s;
+    }
+    l->bytes_fixed += PAGE_BYTES;
+    table_list(l, t);
+}
+
+void *ledger_slot_take(ledger *l)
+{
+    if (l->roomy == NULL) {
+        table *fresh = pages_map(&l->source, PAGE_BYTES, PAGE_BYTES);
+        if (fresh == NULL) return NULL;
+        table_fill(l, fresh, sizeof *fresh);
+    }
+    table *t = l->roomy;
+    slot *s = t->free;
+    t->free = s->next_free;
+    t->used++;
+    if (t->free == NULL) table_unlist(l, t);
+    memset(s, 0, sizeof *s);
+    return s;
+}
+
+void ledger_slot_give(ledger *l, void *memory)
+{
+    table *t = table_of(memory);
+    slot *s = memory;
+    s->next_free = t->free;
+    t->free = s;
+    t->used--;
+    if (!t->roomy) table_list(l, t);
+    if (t->used > 0 || t == &l->first) return;
+    table_unlist(l, t);
+    l->bytes_fixed -= PAGE_BYTES;
+    pages_unmap(&l->source, t, PAGE_BYTES);
+}
+
+/* -- ledger ------------------------------------------------------------------------------------ */
+
+ledger *ledger_open(const ebb_allocator *allocator, uint64_t bytes_max)
+{
+    const ebb_allocator none = {NULL, NULL, NULL, NULL};
+    const ebb_allocator source = allocator != NULL ? *allocator : none;
+    if ((source.map == NULL) != (source.unmap == NULL)) return NULL;
+    if (!pages_admit(&source, PAGE_BYTES)) return NULL;
+    ledger *l = pages_map(&source, PAGE_BYTES, PAGE_BYTES);
+    if (l == NULL) return NULL;
+    if (pthread_mutex_init(&l->lock, NULL) != 0) {
+        pages_unmap(&source, l, PAGE_BYTES);
+        return NULL;
+    }
+    l->source = source;
+    table_fill(l, &l->first, sizeof *l);
+    l->root.owner = l;
+    l->root.class_index = EBB_CLASS_META;
+    l->root.bytes_max = bytes_max;
+    l->root.chunk_bytes = PAGE_BYTES;
+    memcpy(l->root.tag, "runtime", sizeof "runtime");
+    return l;
+}
+
+void ledger_close(ledger *l)
+{
+    if (l == NULL) return;
+    region_close(&l->root);
+    pthread_mutex_destroy(&l->lock);
+    const ebb_allocator source = l->source;
+    pages_unmap(&source, l, PAGE_BYTES);
+}
+
+region *ledger_root(ledger *l)
+{
+    return &l->root;
+}
+
+/* Locking does not change what the ledger says, so a reader may do it. */
+void ledger_lock(const ledger *l)
+{
+    pthread_mutex_lock(&((ledger *)(uintptr_t)l)->lock);
+}
+
+void ledger_unlock(const ledger *l)
+{
+    pthread_mutex_unlock(&((ledger *)(uintptr_t)l)->lock);
+}
+
+void ledger_before_fork(ledger *l)
+{
+    pthread_mutex_lock(&l->lock);
+}
+
+void ledger_after_fork_parent(ledger *l)
+{
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* The child has one thread, a copy of the one that took the lock. */
+void ledger_after_fork_child(ledger *l)
+{
+    atomic_store(&l->threads, 0);
+    pthread_mutex_unlock(&l->lock);
+}
+
+const ebb_allocator *ledger_source(const ledger *l)
+{
+    return &l->source;
+}
+
+void ledger_region_counted(ledger *l, bool opened)
+{
+    if (opened) {
+        l->regions++;
+    } else {
+        l->regions--;
+    }
+}
+
+uint32_t ledger_regions(const ledger *l)
+{
+    ledger_lock(l);
+    const uint32_t regions = l->regions;
+    ledger_unlock(l);
+    return regions;
+}
+
+uint64_t ledger_bytes_fixed(const ledger *l)
+{
+    ledger_lock(l);
+    const uint64_t bytes = l->bytes_fixed;
+    ledger_unlock(l);
+    return bytes;
+}
+
+/* -- threads and descriptors ------------------------------------------------------------------- */
+
+void ledger_thread_started(ledger *l)
+{
+    atomic_fetch_add(&l->threads, 1);
+}
+
+void ledger_thread_ended(ledger *l)
+{
+    atomic_fetch_sub(&l->threads, 1);
+}
+
+void ledger_descriptor_opened(ledger *l)
+{
+    atomic_fetch_add(&l->descriptors, 1);
+}
+
+void ledger_descriptor_closed(ledger *l)
+{
+    atomic_fetch_sub(&l->descriptors, 1);
+}
+
+uint32_t ledger_threads(const ledger *l)
+{
+    return atomic_load(&l->threads);
+}
+
+uint32_t ledger_descriptors(const ledger *l)
+{
+    return atomic_load(&l->descriptors);
+}
+
+/* -- classes ----------------------------------------------------------------------------------- */
+
+const char *ebb_class_name(ebb_class class_index)
+{
+    static const char *const names[EBB_CLASS_COUNT] = {
+#define EBB_CLASS_ENTRY(name, number, text) [number] = text,
+        EBB_CLASS_MAP(EBB_CLASS_ENTRY)
+#undef EBB_CLASS_ENTRY
+    };
+    return (unsigned)class_index < EBB_CLASS_COUNT ? names[class_index] : "unknown";
+}

@@ -1,0 +1,84 @@
+/* ledger.h -- inside of mem/: the ledger's lock, its page source and its table of region structs.
+ * Others see region.h only.
+ *
+ *     first page                        further pages, only while they are needed
+ *     ┌───────┬────────┬──────┬──────┐  ┌───────┬──────┬──────┬──────┬──────┐
+ *     │ table │ ledger │ slot │ slot │  │ table │ slot │ slot │ slot │ slot │
+ *     └───────┴────────┴──────┴──────┘  └───────┴──────┴──────┴──────┴──────┘
+ *
+ * A slot holds one region struct, or the overflow of a region's list of blocks. Table pages are
+ * "fixed": they are never part of live, of a class or of a limit. So opening a region costs no live
+ * byte, and the live bytes of a model do not depend on how many regions others have open. A table
+ * page goes back to the system with its last slot; the first page with the ledger.
+ */
+#ifndef EBB_MEM_LEDGER_H
+#define EBB_MEM_LEDGER_H
+
+#include "mem/region.h"
+
+#define REGION_TAG_BYTES 32
+#define REGION_BLOCKS    8
+
+typedef struct block {
+    void *memory; /* NULL: a free place in the list */
+    size_t bytes;
+} block;
+
+typedef struct block_list {
+    struct block_list *next;
+    block items[REGION_BLOCKS];
+} block_list;
+
+typedef struct chunk {
+    struct chunk *next;
+    size_t bytes; /* whole chunk, this header included */
+} chunk;
+
+typedef enum refusal_kind {
+    REFUSAL_NONE,
+    REFUSAL_SIZE, /* count * size does not fit */
+    REFUSAL_SEALED,
+    REFUSAL_HOOK,  /* the caller's admit hook */
+    REFUSAL_LIMIT, /* bytes_max of this region or of one above */
+    REFUSAL_SYSTEM /* no pages */
+} refusal_kind;
+
+/* Why the last allocation failed; read by region_fail(). */
+typedef struct refusal {
+    refusal_kind kind;
+    uint64_t asked, live, limit;
+    char tag[REGION_TAG_BYTES];
+} refusal;
+
+/* Guarded by the ledger's lock, except what only the region's own thread uses: chunks, cursor,
+ * blocks. */
+struct region {
+    ledger *owner;
+    region *parent, *child_first, *next, *previous; /* siblings in no order that matters */
+    uint64_t bytes_own;                             /* pages of this region alone */
+    uint64_t bytes_live;                            /* bytes_own + bytes_live of every child */
+    uint64_t bytes_peak, bytes_max, bytes_measured;
+    chunk *chunks;
+    char *cursor, *end; /* free part of the chunk being filled */
+    size_t chunk_bytes; /* size of the next chunk */
+    ebb_class class_index;
+    bool sealed, cached;
+    char tag[REGION_TAG_BYTES];
+    refusal refused;
+    block_list blocks;
+};
+
+void ledger_lock(const ledger *l);
+void ledger_unlock(const ledger *l);
+
+/* The page source; use under the lock only. */
+const ebb_allocator *ledger_source(const ledger *l);
+
+/* A zeroed slot; NULL: no page. Under the lock. */
+void *ledger_slot_take(ledger *l);
+void ledger_slot_give(ledger *l, void *slot);
+
+/* One region more or less. Under the lock. */
+void ledger_region_counted(ledger *l, bool opened);
+
+#endif

@@ -1,0 +1,264 @@
+/* model_load.c -- staged model -> ready model: admission, weights, code, arenas, seal, handle. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "mem/handle.h"
+#include "runtime/meter.h"
+#include "runtime/model.h"
+
+/* -- admission ---------------------------------------------------------------------------------- */
+
+/* "mnist 1204224, resnet50 110100480": what could be unloaded to make room. */
+static void list_models(runtime *r, char *text, size_t capacity)
+{
+    size_t length = 0;
+
+    text[0] = 0;
+    pthread_mutex_lock(&r->mutex);
+    for (const model *m = r->models; m != NULL && length + 1 < capacity; m = m->next) {
+        const int written = snprintf(text + length, capacity - length, "%s%.40s %" PRIu64,
+                                     length > 0 ? ", " : "", m->info.name, region_bytes_live(m->home));
+        if (written < 0) break;
+        length += (size_t)written;
+    }
+    pthread_mutex_unlock(&r->mutex);
+}
+
+static ebb_status admit(runtime *r, const model *m, const char *path, const ebb_plan *plan,
+                        ebb_error *error)
+{
+    const uint64_t limit = region_bytes_max(r->root);
+    const uint64_t live  = region_bytes_live(r->root) - region_bytes_live(m->home);
+    char           loaded[160];
+
+    if (m->options.bytes_max != 0 && plan->peak > m->options.bytes_max) {
+        return fail(error, EBB_E_MEMORY, path,
+                    "needs %" PRIu64 " bytes (%" PRIu64 " while loading), but bytes_max of this model is "
+                    "%" PRIu64 "; raise it, plan for a smaller batch or fewer lanes",
+                    plan->total, plan->peak, m->options.bytes_max);
+    }
+    if (limit == 0 || (live <= limit && plan->peak <= limit - live)) return EBB_OK;
+    list_models(r, loaded, sizeof loaded);
+    return fail(error, EBB_E_MEMORY, path,
+                "needs %" PRIu64 " bytes while loading, but of the runtime's limit of %" PRIu64
+                " only %" PRIu64 " are free; %s%s",
+                plan->peak, limit, live < limit ? limit - live : 0,
+                loaded[0] != 0 ? "loaded now: " : "nothing is loaded that could go", loaded);
+}
+
+/* -- weights ------------------------------------------------------------------------------------ */
+
+static ebb_status read_weight(void *context, region *scratch, uint32_t index, uint64_t first,
+                              uint64_t count, void *bytes, ebb_error *error)
+{
+    model *m = context;
+
+    return bind_read(scratch, &m->sources[index], m->built->weights[index], first, count, bytes, error);
+}
+
+static ebb_status fill_weights(model *m, ebb_error *error)
+{
+    const weight_reader reader  = {read_weight, m};
+    region             *staging = region_open(m->home, "staging", EBB_CLASS_SCRATCH, 0);
+
+    if (staging == NULL) return region_fail(m->home, error, m->info.path, "staging");
+    ebb_status status = weights_fill(m->weights, m->store, staging, &reader, error);
+    region_close(staging);
+    if (status == EBB_OK) status = description_finish(m->d, error);
+    return status;
+}
+
+/* -- code and lanes ------------------------------------------------------------------------------ */
+
+static bool makes_code(const executable *e)
+{
+    for (uint32_t i = 0; i < e->step_count; i++) {
+        if (e->steps[i].kernel->open != NULL) return true;
+    }
+    return false;
+}
+
+/* What a library takes for its generated code cannot be counted, so the process is measured around it. */
+static ebb_status open_code(model *m, ebb_error *error)
+{
+    bool       any    = false;
+    ebb_status status = EBB_OK;
+
+    for (uint32_t i = 0; i < m->planned_count; i++) any |= makes_code(m->planned[i]);
+    const uint64_t before = any ? meter_private_bytes() : 0;
+    for (uint32_t i = 0; i < m->planned_count && status == EBB_OK; i++) {
+        status = executable_open(m->planned[i], error);
+    }
+    const uint64_t after = any ? meter_private_bytes() : 0;
+    if (after > before) region_measured(m->home, after - before);
+    return status;
+}
+
+static ebb_status open_lanes(model *m, ebb_error *error)
+{
+    for (uint32_t i = 0; i < m->lane_count && m->arena_bytes > 0; i++) {
+        m->lanes[i].arena = region_block(m->arenas, m->arena_bytes);
+        if (m->lanes[i].arena == NULL) return region_fail(m->arenas, error, m->info.path, "a lane");
+        memset(m->lanes[i].arena, 0, m->arena_bytes); /* touched now, not in the first prediction */
+    }
+    for (uint32_t i = 0; i < m->planned_count; i++) {
+        for (uint32_t k = 0; k < m->lane_count; k++) {
+            const ebb_status status = executable_bind(m->planned[i], k, m->lanes[k].arena, error);
+            if (status != EBB_OK) return status;
+        }
+    }
+    return EBB_OK;
+}
+
+static ebb_status make_ready(model *m, ebb_error *error)
+{
+    ebb_status status = fill_weights(m, error);
+
+    if (status == EBB_OK) status = open_code(m, error);
+    if (status == EBB_OK) status = open_lanes(m, error);
+    if (status == EBB_OK && m->info.threads > 1) {
+        status            = executor_hold(&m->owner->executor, error);
+        m->holds_executor = status == EBB_OK;
+    }
+    if (status != EBB_OK) return status;
+    region_seal(m->home);
+    m->plans = region_open(m->home, "plans", EBB_CLASS_META, 0);
+    if (m->plans == NULL) return region_fail(m->home, error, m->info.path, "the plan cache");
+    region_mark_cached(m->plans);
+    m->options.architecture = m->options.device = NULL; /* the caller's strings */
+    return EBB_OK;
+}
+
+static void link_model(runtime *r, model *m)
+{
+    pthread_mutex_lock(&r->mutex);
+    m->next = r->models;
+    if (m->next != NULL) m->next->previous = m;
+    r->models = m;
+    r->model_count++;
+    pthread_mutex_unlock(&r->mutex);
+}
+
+static void unlink_model(runtime *r, model *m)
+{
+    pthread_mutex_lock(&r->mutex);
+    if (m->previous != NULL) m->previous->next = m->next;
+    else r->models = m->next;
+    if (m->next != NULL) m->next->previous = m->previous;
+    r->model_count--;
+    pthread_mutex_unlock(&r->mutex);
+}
+
+ebb_status model_plan(runtime *r, const char *path, const ebb_load_options *options, ebb_plan *plan,
+                      model **staged, ebb_error *error)
+{
+    const ebb_status status = model_stage(r, path, options, staged, error);
+
+    if (status != EBB_OK) return status;
+    model_plan_read(*staged, plan);
+    return admit(r, *staged, path, plan, error);
+}
+
+ebb_status model_load(runtime *r, const char *path, const ebb_load_options *options, uint64_t *id,
+                      ebb_error *error)
+{
+    const uint64_t begin = clock_ns();
+    model         *m     = NULL;
+    ebb_plan       plan;
+    ebb_status     status = model_plan(r, path, options, &plan, &m, error);
+
+    if (status == EBB_OK) status = make_ready(m, error);
+    if (status == EBB_OK) {
+        m->load_ns = m->info.load_ns = clock_ns() - begin;
+        link_model(r, m);
+        *id = m->id = handle_issue(HANDLE_MODEL, m);
+        if (m->id == 0) {
+            unlink_model(r, m);
+            status = fail(error, EBB_E_MEMORY, path, "no handle left for another model");
+        }
+    }
+    if (status != EBB_OK) {
+        model_discard(m);
+        return status;
+    }
+    log_line(&r->log, EBB_LOG_INFO, "loaded %s: %" PRIu64 " bytes in %.1f ms", path,
+             region_bytes_live(m->home), (double)m->load_ns / 1e6);
+    return EBB_OK;
+}
+
+/* -- going ---------------------------------------------------------------------------------------- */
+
+uint32_t model_discard(model *m)
+{
+    uint32_t threads = 0;
+    bool     trim    = false;
+
+    if (m == NULL) return 0;
+    plans_close(m);
+    for (uint32_t i = 0; i < m->planned_count; i++) {
+        trim |= makes_code(m->planned[i]);
+        executable_close(m->planned[i]);
+    }
+    description_close(m->d);
+    if (m->holds_executor) threads = executor_release(&m->owner->executor);
+    pthread_cond_destroy(&m->lane_free);
+    pthread_mutex_destroy(&m->mutex);
+    region_close(m->home);
+    if (trim) runtime_heap_trim();
+    return threads;
+}
+
+static void fill_receipt(ebb_receipt *receipt, const model *m)
+{
+    ebb_memory held = {0};
+
+    region_read(m->home, &held);
+    memcpy(receipt->bytes, held.by_class, sizeof receipt->bytes);
+    receipt->bytes_total = held.live;
+    receipt->models      = 1;
+}
+
+ebb_status model_unload(uint64_t id, const ebb_unload_options *options, ebb_receipt *receipt,
+                        char *path, size_t path_bytes, ebb_error *error)
+{
+    const uint64_t begin    = clock_ns();
+    const uint64_t wait     = options == NULL ? 0 : options->deadline_ns;
+    const uint64_t deadline = wait == 0 ? 0 : begin + wait < begin ? UINT64_MAX : begin + wait;
+    void          *object   = NULL;
+    ebb_receipt    local    = {0};
+
+    if (!handle_close_begin(HANDLE_MODEL, id, deadline, &object)) {
+        if (object != NULL) {
+            return fail(error, EBB_E_BUSY, "ebb_model_unload",
+                        "predictions were still running after %" PRIu64
+                        " ms; the model stays loaded, try again later", wait / 1000000);
+        }
+        return fail(error, EBB_E_STALE, "ebb_model_unload", "the model was already unloaded");
+    }
+    model   *m = object;
+    runtime *r = m->owner;
+    local.wait_ns = clock_ns() - begin;
+    if (path != NULL) snprintf(path, path_bytes, "%s", m->info.path);
+    fill_receipt(&local, m);
+    char name[sizeof m->info.path];
+    memcpy(name, m->info.path, sizeof name);
+    unlink_model(r, m);
+    local.threads    = model_discard(m);
+    local.live_after = region_bytes_live(r->root);
+    handle_close_end(id);
+    local.time_ns = clock_ns() - begin;
+    if (receipt != NULL) *receipt = local;
+    log_line(&r->log, EBB_LOG_INFO, "unloaded %s: %" PRIu64 " bytes back", name, local.bytes_total);
+    return EBB_OK;
+}
+
+model *model_acquire(ebb_model handle, const char *where, ebb_error *error)
+{
+    model *m = handle_acquire(HANDLE_MODEL, handle.id);
+
+    if (m == NULL) fail(error, EBB_E_STALE, where, "the model was unloaded, or the handle was never valid");
+    return m;
+}

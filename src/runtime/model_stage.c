@@ -1,0 +1,278 @@
+/* model_stage.c -- from a path to a model that lacks only weights, code and arenas.
+ *
+ * Plan and load run exactly this, in the same order, so the bytes of meta they see are the same bytes. */
+#include <string.h>
+
+#include "base/size.h"
+#include "base/status.h"
+#include "format/format.h"
+#include "graph/pass.h"
+#include "runtime/model.h"
+
+#define FORM_SEQUENCE 64 /* length assumed for unknown axes when only weight forms are wanted */
+
+ebb_status load_options_read(const ebb_load_options *options, ebb_load_options *result, ebb_error *error)
+{
+    const ebb_load_options defaults = EBB_LOAD_OPTIONS_INIT;
+    static const char      where[]  = "load options";
+
+    *result = defaults;
+    if (options != NULL) {
+        if (options->struct_size == 0 || options->struct_size > sizeof *result) {
+            return fail(error, EBB_E_ARGUMENT, where,
+                        "struct_size is %zu, expected %zu: begin with EBB_LOAD_OPTIONS_INIT",
+                        options->struct_size, sizeof *result);
+        }
+        memcpy(result, options, options->struct_size);
+        result->struct_size = sizeof *result;
+    }
+    if (result->lanes == 0) result->lanes = 1;
+    if (result->plans_max == 0) result->plans_max = PLANS_DEFAULT;
+    if (result->lanes > LANES_MAX) {
+        return fail(error, EBB_E_ARGUMENT, where, "lanes is %u, at most %u are possible", result->lanes,
+                    LANES_MAX);
+    }
+    if (result->plans_max > 1024) {
+        return fail(error, EBB_E_ARGUMENT, where, "plans_max is %u, at most 1024 are possible",
+                    result->plans_max);
+    }
+    return EBB_OK;
+}
+
+static ebb_status open_regions(runtime *r, const char *path, const ebb_load_options *o, model **result,
+                               ebb_error *error)
+{
+    const char *slash = strrchr(path, '/');
+    region     *home  = region_open(r->root, slash != NULL && slash[1] != 0 ? slash + 1 : path,
+                                    EBB_CLASS_META, o->bytes_max);
+
+    if (home == NULL) return region_fail(r->root, error, path, "a model");
+    model *m = region_new(home, model, 1);
+    if (m == NULL) {
+        const ebb_status status = region_fail(home, error, path, "a model");
+        region_close(home);
+        return status;
+    }
+    *result      = m;
+    m->owner     = r;
+    m->home      = home;
+    m->options   = *o;
+    m->entry_max = o->plans_max;
+    pthread_mutex_init(&m->mutex, NULL);
+    pthread_cond_init(&m->lane_free, NULL);
+    m->store   = region_open(home, "weights", EBB_CLASS_WEIGHTS, 0);
+    m->arenas  = region_open(home, "lanes", EBB_CLASS_ACTIVATIONS, 0);
+    m->lanes   = region_new(home, lane, o->lanes);
+    m->entries = region_new(home, plan_entry, o->plans_max);
+    if (m->store == NULL || m->arenas == NULL || m->lanes == NULL || m->entries == NULL) {
+        return region_fail(home, error, path, "a model");
+    }
+    m->lane_count = o->lanes;
+    return EBB_OK;
+}
+
+static ebb_status check_ports(const model *m, const char *path, ebb_error *error)
+{
+    const built_model *built = m->built;
+
+    if (built->input_count > PORTS_MAX || built->output_count > PORTS_MAX) {
+        return fail(error, EBB_E_UNSUPPORTED, path, "%u inputs and %u outputs; at most %u of each are possible",
+                    built->input_count, built->output_count, PORTS_MAX);
+    }
+    if (dim_symbol_count(built->graph) > SYMBOLS_MAX) {
+        return fail(error, EBB_E_UNSUPPORTED, path, "%u unknown axes; at most %u are possible",
+                    dim_symbol_count(built->graph), SYMBOLS_MAX);
+    }
+    return EBB_OK;
+}
+
+static ebb_status read_and_build(model *m, const char *path, ebb_error *error)
+{
+    ebb_status status = format_read(m->home, path, m->options.architecture, &m->d, error);
+
+    if (status != EBB_OK) return status;
+    if (m->d->model == NULL) {
+        return fail(error, EBB_E_UNSUPPORTED, path,
+                    "the file holds weights only: give the architecture (a JSON file) as well");
+    }
+    status = assemble_model(m->home, m->d, NULL, NULL, &m->built, error);
+    if (status == EBB_OK) status = check_ports(m, path, error);
+    if (status == EBB_OK) status = bind_weights(m->home, m->d, m->built, NULL, NULL, &m->sources, error);
+    if (status == EBB_OK) status = passes_run(m->built->graph, m->options.inference_only, error);
+    if (status == EBB_OK) {
+        status = weights_open(m->home, &m->owner->device, m->built->graph, !m->options.inference_only,
+                              &m->weights, error);
+    }
+    return status;
+}
+
+/* -- executables -------------------------------------------------------------------------------- */
+
+static void find_batch_symbol(model *m)
+{
+    const graph *g = m->built->graph;
+
+    m->batch_symbol = -1;
+    if (g->input_count > 0 && graph_rank(g, g->inputs[0]) > 0) {
+        m->batch_symbol = dim_symbol_number(g, graph_dim(g, g->inputs[0], 0));
+    }
+    m->is_row_wise = m->batch_symbol >= 0 && graph_rows_independent(g, (uint32_t)m->batch_symbol);
+}
+
+static ebb_status make_executable(model *m, const int64_t *symbols, executable **result, ebb_error *error)
+{
+    const executable_options options = {.home    = m->home,
+                                        .device  = &m->owner->device,
+                                        .graph   = m->built->graph,
+                                        .weights = m->weights,
+                                        .symbols = symbols,
+                                        .threads = m->options.threads,
+                                        .lanes   = m->lane_count};
+
+    return executable_make(&options, result, error);
+}
+
+static ebb_status make_planned(model *m, int64_t *symbols, uint32_t rows, ebb_error *error)
+{
+    if (m->batch_symbol >= 0) symbols[m->batch_symbol] = rows;
+    const ebb_status status = make_executable(m, symbols, &m->planned[m->planned_count], error);
+    m->planned_count += m->planned[m->planned_count] != NULL;
+    if (status == EBB_OK && m->planned[m->planned_count - 1]->arena_bytes > m->arena_bytes) {
+        m->arena_bytes = m->planned[m->planned_count - 1]->arena_bytes;
+    }
+    return status;
+}
+
+/* With unknown lengths nothing can be planned, but kernels may still choose how weights are stored. */
+static void choose_forms(model *m, int64_t *symbols, uint32_t count)
+{
+    executable *guess = NULL;
+
+    for (uint32_t i = 0; i < count; i++) symbols[i] = FORM_SEQUENCE;
+    if (m->batch_symbol >= 0) symbols[m->batch_symbol] = 1;
+    (void)make_executable(m, symbols, &guess, NULL); /* a guess that does not fit leaves weights plain */
+    executable_close(guess);
+}
+
+static uint32_t batch_for(const model *m)
+{
+    uint64_t bytes = m->planned[0]->arena_bytes;
+    uint32_t batch = 1;
+
+    if (m->options.batch != 0) return m->options.batch;
+    if (!m->is_row_wise) return 1;
+    while (batch < BATCH_AUTO_MAX && bytes * 2 <= BATCH_AUTO_BYTES) {
+        bytes *= 2;
+        batch *= 2;
+    }
+    return batch;
+}
+
+static ebb_status plan_executables(model *m, ebb_error *error)
+{
+    const graph   *g     = m->built->graph;
+    const uint32_t count = dim_symbol_count(g);
+    int64_t       *symbols = region_new(m->home, int64_t, count + 1);
+    ebb_status     status  = EBB_OK;
+
+    if (symbols == NULL) return region_fail(m->home, error, "plan", "shapes");
+    find_batch_symbol(m);
+    const bool has_unknown = count > (m->batch_symbol >= 0 ? 1u : 0u);
+    if (has_unknown && m->options.sequence == 0) {
+        choose_forms(m, symbols, count);
+        m->info.batch = m->options.batch != 0 ? m->options.batch : BATCH_AUTO_MAX;
+        return weights_layout(m->weights, error);
+    }
+    for (uint32_t i = 0; i < count; i++) symbols[i] = m->options.sequence;
+    status        = make_planned(m, symbols, 1, error);
+    m->info.batch = status == EBB_OK ? batch_for(m) : 1;
+    if (status == EBB_OK && m->batch_symbol >= 0 && m->info.batch > 1) {
+        status = make_planned(m, symbols, m->info.batch, error);
+    }
+    if (status == EBB_OK) status = weights_layout(m->weights, error);
+    return status;
+}
+
+/* -- facts about the model ------------------------------------------------------------------------ */
+
+static void copy_text(char *to, size_t capacity, const char *from)
+{
+    const size_t length = from == NULL ? 0 : strlen(from);
+    const size_t kept   = length < capacity ? length : capacity - 1;
+
+    if (kept > 0) memcpy(to, from, kept);
+    to[kept] = 0;
+}
+
+static void describe(model *m, const char *path)
+{
+    ebb_model_info *info = &m->info;
+
+    copy_text(info->name, sizeof info->name, m->d->model->name);
+    copy_text(info->path, sizeof info->path, path);
+    copy_text(info->format, sizeof info->format, m->d->format);
+    copy_text(info->keras_version, sizeof info->keras_version, m->d->keras_version);
+    info->inputs               = m->built->input_count;
+    info->outputs              = m->built->output_count;
+    info->layers               = m->d->model->layer_count;
+    info->weights              = m->built->weight_count;
+    info->parameters           = m->built->parameters;
+    info->parameters_trainable = m->built->parameters_trainable;
+    info->lanes                = m->lane_count;
+    info->inference_only       = m->options.inference_only;
+    info->threads              = 1;
+    for (uint32_t i = 0; i < m->planned_count; i++) {
+        if (m->planned[i]->threads > info->threads) info->threads = m->planned[i]->threads;
+    }
+    if (m->planned_count == 0) {
+        info->threads = m->options.threads == 0 ? m->owner->device.threads : m->options.threads;
+    }
+}
+
+ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *options, model **result,
+                       ebb_error *error)
+{
+    ebb_load_options o;
+    ebb_status       status = load_options_read(options, &o, error);
+
+    *result = NULL;
+    if (status == EBB_OK && path == NULL) {
+        status = fail(error, EBB_E_ARGUMENT, "path", "expected a file name, got NULL");
+    }
+    if (status == EBB_OK && o.device != NULL && strcmp(o.device, r->device.name) != 0) {
+        status = fail(error, EBB_E_NOT_FOUND, o.device, "no such device; this runtime has %s",
+                      r->device.name);
+    }
+    if (status == EBB_OK) status = open_regions(r, path, &o, result, error);
+    if (status != EBB_OK) return status;
+    model *m = *result;
+    status   = read_and_build(m, path, error);
+    if (status == EBB_OK) status = plan_executables(m, error);
+    if (status == EBB_OK) describe(m, path);
+    return status;
+}
+
+void model_plan_read(const model *m, ebb_plan *plan)
+{
+    ebb_memory staged = {0};
+    uint64_t   blocks;
+
+    *plan = (ebb_plan){0};
+    region_read(m->home, &staged);
+    memcpy(plan->by_class, staged.by_class, sizeof plan->by_class);
+    plan->by_class[EBB_CLASS_CODE] = 0;
+    blocks = m->weights->block_bytes == 0 ? 0 : region_block_bytes(m->weights->block_bytes);
+    plan->by_class[EBB_CLASS_WEIGHTS] += blocks;
+    if (m->arena_bytes > 0) {
+        plan->by_class[EBB_CLASS_ACTIVATIONS] += m->lane_count * region_block_bytes(m->arena_bytes);
+    }
+    for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) plan->total += plan->by_class[i];
+    plan->peak = region_bytes_live(m->home) + blocks + weights_scratch_bytes(m->weights);
+    if (plan->peak < plan->total) plan->peak = plan->total;
+    plan->file_bytes = m->d->file_bytes;
+    plan->parameters = m->built->parameters;
+    plan->batch      = m->info.batch;
+    plan->lanes      = m->lane_count;
+    plan->threads    = m->info.threads;
+    plan->flops      = m->planned_count > 0 ? m->planned[0]->flops : 0;
+}

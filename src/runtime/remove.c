@@ -1,0 +1,192 @@
+/* remove.c -- takes a model's file or folder from the disk: exactly the members of its format, never through a link.
+ *
+ * A folder is read whole before anything goes: one foreign entry and nothing is removed. All steps use descriptors of
+ * the folders themselves (openat, unlinkat), so a link slipped in between is not followed. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/status.h"
+#include "runtime/model.h"
+
+/* What a model folder may hold. */
+typedef struct member {
+    const char *name;
+    bool        has_any_content; /* a directory whose files are all the model's */
+} member;
+
+static const member members[] = {
+    {"metadata.json", false},   {"config.json", false},       {"model.weights.h5", false},
+    {"model.weights.npz", false}, {"saved_model.pb", false},  {"keras_metadata.pb", false},
+    {"fingerprint.pb", false},  {"variables", true},          {"assets", true},
+    {"assets.extra", true},
+};
+
+#define DEPTH_MAX 16
+
+typedef struct walk {
+    const char  *root;
+    ebb_receipt *receipt; /* NULL: only check */
+    size_t       length;  /* used in receipt->files */
+    ebb_error   *error;
+} walk;
+
+static const member *member_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        if (strcmp(members[i].name, name) == 0) return &members[i];
+    }
+    return NULL;
+}
+
+static void note_removed(walk *w, const char *name, uint64_t bytes)
+{
+    ebb_receipt *r    = w->receipt;
+    const size_t room = sizeof r->files - w->length;
+    const size_t need = strlen(name) + 1;
+
+    r->files_removed++;
+    r->files_bytes += bytes;
+    if (need + sizeof "..." <= room) {
+        w->length += (size_t)snprintf(r->files + w->length, room, "%s\n", name);
+    } else if (room > sizeof "...") {
+        snprintf(r->files + w->length, room, "...");
+        w->length = sizeof r->files;
+    }
+}
+
+static ebb_status foreign(const walk *w, const char *name, const char *what)
+{
+    return fail(w->error, EBB_E_UNSUPPORTED, w->root,
+                "the folder also holds '%s', %s; nothing was removed: move it away first", name, what);
+}
+
+static ebb_status system_fault(const walk *w, const char *what, const char *name)
+{
+    return fail(w->error, EBB_E_IO, w->root, "%s '%s' failed: %s", what, name, strerror(errno));
+}
+
+static ebb_status folder_walk(walk *w, int folder, const char *prefix, bool is_top, uint32_t depth);
+
+static ebb_status entry_walk(walk *w, int folder, const char *prefix, const char *name, bool is_top, uint32_t depth)
+{
+    struct stat   facts;
+    char          full[512];
+    const member *known = is_top ? member_find(name) : NULL;
+
+    snprintf(full, sizeof full, "%s%s%s", prefix, prefix[0] != 0 ? "/" : "", name);
+    if (is_top && known == NULL) return foreign(w, full, "which is no part of a saved model");
+    if (fstatat(folder, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) return system_fault(w, "reading", full);
+    if (S_ISDIR(facts.st_mode)) {
+        if (is_top && !known->has_any_content) return foreign(w, full, "a folder where a file belongs");
+        const int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (inner < 0) return system_fault(w, "opening", full);
+        const ebb_status status = folder_walk(w, inner, full, false, depth + 1);
+        if (status != EBB_OK || w->receipt == NULL) return status;
+        return unlinkat(folder, name, AT_REMOVEDIR) == 0 ? EBB_OK : system_fault(w, "removing", full);
+    }
+    if (!S_ISREG(facts.st_mode)) return foreign(w, full, "a link or special file, which is never followed");
+    if (is_top && known->has_any_content) return foreign(w, full, "a file where a folder belongs");
+    if (w->receipt == NULL) return EBB_OK;
+    if (unlinkat(folder, name, 0) != 0) return system_fault(w, "removing", full);
+    note_removed(w, full, (uint64_t)facts.st_size);
+    return EBB_OK;
+}
+
+/* Takes over `folder`. Depth is bounded. */
+static ebb_status folder_walk(walk *w, int folder, const char *prefix, bool is_top, uint32_t depth)
+{
+    ebb_status status = EBB_OK;
+    DIR       *list   = depth > DEPTH_MAX ? NULL : fdopendir(folder);
+
+    if (list == NULL) {
+        close(folder);
+        return fail(w->error, EBB_E_IO, w->root, "the folder '%s' cannot be listed", prefix);
+    }
+    for (const struct dirent *entry = readdir(list); entry != NULL && status == EBB_OK; entry = readdir(list)) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        status = entry_walk(w, dirfd(list), prefix, entry->d_name, is_top, depth);
+    }
+    closedir(list);
+    return status;
+}
+
+static ebb_status open_folder(const char *path, int *folder, ebb_error *error)
+{
+    *folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*folder >= 0) return EBB_OK;
+    return fail(error, EBB_E_IO, path, "the folder cannot be opened: %s", strerror(errno));
+}
+
+static bool is_model_name(const char *path)
+{
+    static const char *const endings[] = {".keras", ".h5", ".hdf5", ".weights.h5"};
+    const size_t             length    = strlen(path);
+
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t end = strlen(endings[i]);
+        if (length > end && strcmp(path + length - end, endings[i]) == 0) return true;
+    }
+    return false;
+}
+
+/* Facts of the path itself, not of what a link leads to. */
+static ebb_status look_at(const char *path, struct stat *facts, ebb_error *error)
+{
+    if (path == NULL) return fail(error, EBB_E_ARGUMENT, "path", "expected a file name, got NULL");
+    if (lstat(path, facts) != 0) {
+        return errno == ENOENT || errno == ENOTDIR
+                   ? fail(error, EBB_E_NOT_FOUND, path, "no such file or folder")
+                   : fail(error, EBB_E_IO, path, "cannot be read: %s", strerror(errno));
+    }
+    if (S_ISDIR(facts->st_mode)) return EBB_OK;
+    if (!S_ISREG(facts->st_mode)) {
+        return fail(error, EBB_E_UNSUPPORTED, path, "is a link or special file; links are never followed");
+    }
+    if (is_model_name(path)) return EBB_OK;
+    return fail(error, EBB_E_UNSUPPORTED, path, "is not named like a model (.keras, .h5, .hdf5); nothing was removed");
+}
+
+ebb_status model_files_check(const char *path, ebb_error *error)
+{
+    struct stat facts;
+    walk        w      = {.root = path, .error = error};
+    int         folder = -1;
+    ebb_status  status = look_at(path, &facts, error);
+
+    if (status != EBB_OK || !S_ISDIR(facts.st_mode)) return status;
+    status = open_folder(path, &folder, error);
+    if (status != EBB_OK) return status;
+    if (faccessat(folder, "config.json", F_OK, 0) != 0 && faccessat(folder, "saved_model.pb", F_OK, 0) != 0) {
+        close(folder);
+        return fail(error, EBB_E_UNSUPPORTED, path,
+                    "the folder is no saved model (neither config.json nor saved_model.pb in it); nothing was removed");
+    }
+    return folder_walk(&w, folder, "", true, 0);
+}
+
+ebb_status model_files_remove(const char *path, ebb_receipt *receipt, ebb_error *error)
+{
+    struct stat facts;
+    ebb_receipt local  = {0};
+    walk        w      = {.root = path, .receipt = receipt != NULL ? receipt : &local, .error = error};
+    int         folder = -1;
+    ebb_status  status = model_files_check(path, error);
+
+    if (status == EBB_OK) status = look_at(path, &facts, error);
+    if (status != EBB_OK) return status;
+    if (!S_ISDIR(facts.st_mode)) {
+        if (unlink(path) != 0) return system_fault(&w, "removing", path);
+        note_removed(&w, path, (uint64_t)facts.st_size);
+        return EBB_OK;
+    }
+    status = open_folder(path, &folder, error);
+    if (status == EBB_OK) status = folder_walk(&w, folder, "", true, 0);
+    if (status == EBB_OK && rmdir(path) != 0) status = system_fault(&w, "removing", path);
+    return status;
+}

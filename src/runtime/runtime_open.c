@@ -1,0 +1,165 @@
+/* runtime_open.c -- opening, closing and reading a runtime. */
+#include <malloc.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "mem/handle.h"
+#include "runtime/arrays.h"
+#include "runtime/model.h"
+
+static ebb_status options_read(const ebb_runtime_options *options, ebb_runtime_options *result,
+                               ebb_error *error)
+{
+    const ebb_runtime_options defaults = EBB_RUNTIME_OPTIONS_INIT;
+    static const char         where[]  = "runtime options";
+
+    *result = defaults;
+    if (options == NULL) return EBB_OK;
+    if (options->struct_size == 0 || options->struct_size > sizeof *result) {
+        return fail(error, EBB_E_ARGUMENT, where,
+                    "struct_size is %zu, expected %zu: begin with EBB_RUNTIME_OPTIONS_INIT",
+                    options->struct_size, sizeof *result);
+    }
+    memcpy(result, options, options->struct_size);
+    if ((result->allocator.map == NULL) != (result->allocator.unmap == NULL)) {
+        return fail(error, EBB_E_ARGUMENT, where, "allocator: give both map and unmap, or neither");
+    }
+    return EBB_OK;
+}
+
+static ebb_status fill(runtime *r, const ebb_runtime_options *o, ebb_error *error)
+{
+    const device_options device = {.isa = o->isa, .no_jit = o->no_jit, .threads = o->threads};
+
+    r->log       = (log_sink){o->log, o->log_context, o->log_level};
+    r->device.def = device_def_find("CPU");
+    return r->device.def->open(&r->device, &device, error);
+}
+
+static void device_close(device *d)
+{
+    if (d->def->close != NULL) d->def->close(d);
+}
+
+ebb_status runtime_open(const ebb_runtime_options *options, uint64_t *id, ebb_error *error)
+{
+    ebb_runtime_options o;
+    ebb_status          status = options_read(options, &o, error);
+
+    *id = 0;
+    if (status != EBB_OK) return status;
+    ledger *l = ledger_open(&o.allocator, o.bytes_max);
+    if (l == NULL) return fail_memory(error, "ebb_runtime_open", "the ledger");
+    runtime *r = region_new(ledger_root(l), runtime, 1);
+    if (r == NULL) {
+        status = region_fail(ledger_root(l), error, "ebb_runtime_open", "a runtime");
+        ledger_close(l);
+        return status;
+    }
+    r->ledger = l;
+    r->root   = ledger_root(l);
+    status    = fill(r, &o, error);
+    if (status == EBB_OK) {
+        pthread_mutex_init(&r->mutex, NULL);
+        executor_init(&r->executor, l, r->device.threads);
+        status = fork_register(r, error);
+        if (status == EBB_OK) {
+            *id = r->id = handle_issue(HANDLE_RUNTIME, r);
+            if (*id != 0) return EBB_OK;
+            fork_unregister(r);
+            status = fail(error, EBB_E_MEMORY, "ebb_runtime_open", "no handle left for another runtime");
+        }
+        executor_fini(&r->executor);
+        pthread_mutex_destroy(&r->mutex);
+        device_close(&r->device);
+    }
+    ledger_close(l);
+    return status;
+}
+
+static void add_receipt(ebb_receipt *sum, const ebb_receipt *part)
+{
+    for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) sum->bytes[i] += part->bytes[i];
+    sum->bytes_total += part->bytes_total;
+    sum->threads += part->threads;
+    sum->descriptors += part->descriptors;
+    sum->models += part->models;
+    sum->wait_ns += part->wait_ns;
+}
+
+static uint64_t newest_model(runtime *r)
+{
+    pthread_mutex_lock(&r->mutex);
+    const uint64_t id = r->models == NULL ? 0 : r->models->id;
+    pthread_mutex_unlock(&r->mutex);
+    return id;
+}
+
+static void close_arrays(runtime *r)
+{
+    while (r->arrays != NULL) {
+        arrays *a      = r->arrays;
+        void   *object = NULL;
+        const uint64_t id = a->id;
+        const bool won = id != 0 && handle_close_begin(HANDLE_ARRAYS, id, 0, &object);
+        arrays_close(r, a);
+        if (won) handle_close_end(id);
+    }
+}
+
+/* Public: ebb_runtime_close. No new user can come in; those inside finish first. */
+ebb_status ebb_runtime_close(ebb_runtime handle, ebb_receipt *receipt)
+{
+    const uint64_t begin  = clock_ns();
+    ebb_receipt    sum    = {0};
+    void          *object = NULL;
+
+    if (!handle_close_begin(HANDLE_RUNTIME, handle.id, 0, &object)) return EBB_E_STALE;
+    runtime *r = object;
+    for (uint64_t id = newest_model(r); id != 0; id = newest_model(r)) {
+        ebb_receipt part = {0};
+        if (model_unload(id, NULL, &part, NULL, 0, NULL) == EBB_OK) add_receipt(&sum, &part);
+    }
+    close_arrays(r);
+    fork_unregister(r);
+    ebb_memory rest = {0};
+    region_read(r->root, &rest);
+    for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) sum.bytes[i] += rest.by_class[i];
+    sum.bytes_total += rest.live;
+    executor_fini(&r->executor);
+    pthread_mutex_destroy(&r->mutex);
+    device_close(&r->device);
+    ledger_close(r->ledger);
+    handle_close_end(handle.id);
+    sum.time_ns = clock_ns() - begin;
+    if (receipt != NULL) *receipt = sum;
+    return EBB_OK;
+}
+
+runtime *runtime_acquire(ebb_runtime handle, const char *where, ebb_error *error)
+{
+    runtime *r = handle_acquire(HANDLE_RUNTIME, handle.id);
+
+    if (r == NULL) fail(error, EBB_E_STALE, where, "the runtime was closed, or the handle was never valid");
+    return r;
+}
+
+void runtime_memory(runtime *r, ebb_memory *memory)
+{
+    *memory = (ebb_memory){0};
+    region_read(r->root, memory);
+    memory->peak        = region_bytes_peak(r->root);
+    memory->limit       = region_bytes_max(r->root);
+    memory->fixed       = ledger_bytes_fixed(r->ledger);
+    memory->threads     = ledger_threads(r->ledger);
+    memory->descriptors = ledger_descriptors(r->ledger);
+    pthread_mutex_lock(&r->mutex);
+    memory->models = r->model_count;
+    pthread_mutex_unlock(&r->mutex);
+}
+
+void runtime_heap_trim(void)
+{
+    malloc_trim(0);
+}

@@ -1,0 +1,196 @@
+/* plan_test.c -- the memory planner: no overlap ever, exact results where the best is known. */
+#include "harness.h"
+
+#include <string.h>
+
+#include "graph/plan.h"
+
+#define BUFFERS_MAX 2000
+
+/* Most bytes alive at one step: no plan can be smaller. */
+static uint64_t lower_bound(const plan_buffer *buffers, uint32_t count, uint32_t steps)
+{
+    uint64_t bound = 0;
+
+    for (uint32_t step = 0; step < steps; step++) {
+        uint64_t live = 0;
+        for (uint32_t i = 0; i < count; i++)
+            if (buffers[i].first <= step && step <= buffers[i].last)
+                live += (buffers[i].bytes + 63) / 64 * 64;
+        if (live > bound) bound = live;
+    }
+    return bound;
+}
+
+static uint64_t random_number(uint64_t *state)
+{
+    *state ^= *state << 13, *state ^= *state >> 7, *state ^= *state << 17;
+    return *state;
+}
+
+static uint64_t plan(test *t, plan_buffer *buffers, uint32_t count)
+{
+    uint64_t bytes = 1;
+    uint32_t a = 0, b = 0;
+
+    CHECK_OK(plan_arena(t->home, buffers, count, &bytes, &t->error));
+    CHECK(plan_check(buffers, count, &a, &b));
+    return bytes;
+}
+
+TEST(nothing_needs_nothing)
+{
+    CHECK_EQ(plan(t, NULL, 0), 0);
+    plan_buffer empty[] = {{.bytes = 0, .first = 0, .last = 3, .offset = 9}};
+    CHECK_EQ(plan(t, empty, 1), 0);
+    CHECK_EQ(empty[0].offset, 0);
+}
+
+TEST(a_chain_takes_its_largest_pair)
+{
+    /* each lives for two steps: producer and consumer */
+    plan_buffer chain[] = {
+        {100, 0, 1, 0}, {6400, 1, 2, 0}, {1280, 2, 3, 0}, {6400, 3, 4, 0}, {64, 4, 5, 0}};
+
+    CHECK_EQ(plan(t, chain, 5), 6400 + 1280);
+}
+
+TEST(disjoint_lives_share_one_place)
+{
+    plan_buffer apart[] = {{640, 0, 0, 0}, {640, 1, 1, 0}, {128, 2, 2, 0}, {512, 3, 9, 0}};
+
+    CHECK_EQ(plan(t, apart, 4), 640);
+}
+
+TEST(a_small_buffer_fills_the_smallest_gap)
+{
+    /* Between the long-lived 0 and 2 lies the place of 1, free again when 3 starts. */
+    plan_buffer buffers[] = {{1024, 0, 9, 0}, {512, 0, 2, 0}, {448, 0, 9, 0}, {256, 4, 6, 0}};
+
+    CHECK_EQ(plan(t, buffers, 4), 1024 + 512 + 448);
+    CHECK_EQ(buffers[3].offset, 1024);
+}
+
+TEST(of_two_gaps_the_smaller_one_is_taken)
+{
+    /* 0 to 4 fill the arena from the start; 1 and 3 are gone when 5 comes: 640 bytes free, then 512,
+     * then nothing to choose for 6. */
+    plan_buffer buffers[] = {{1024, 0, 9, 0}, {640, 0, 2, 0}, {576, 0, 9, 0}, {512, 0, 2, 0},
+                             {448, 0, 9, 0},  {384, 4, 5, 0}, {320, 4, 5, 0}};
+
+    CHECK_EQ(plan(t, buffers, 7), 1024 + 640 + 576 + 512 + 448);
+    CHECK_EQ(buffers[5].offset, 1024 + 640 + 576);
+    CHECK_EQ(buffers[6].offset, 1024);
+}
+
+TEST(of_two_gaps_the_first_may_be_smaller)
+{
+    plan_buffer buffers[] = {{1024, 0, 9, 0}, {640, 0, 9, 0}, {576, 0, 2, 0}, {512, 0, 9, 0},
+                             {448, 0, 2, 0},  {384, 0, 9, 0}, {256, 4, 5, 0}};
+    plan_buffer turned[] = {{1024, 0, 9, 0}, {640, 4, 9, 0}, {576, 0, 9, 0}, {256, 0, 2, 0}};
+
+    CHECK_EQ(plan(t, buffers, 7), 1024 + 640 + 576 + 512 + 448 + 384);
+    CHECK_EQ(buffers[6].offset, 1024 + 640 + 576 + 512);
+    /* 3 fits below 2 only where 1 is not yet */
+    CHECK_EQ(plan(t, turned, 4), 1024 + 640 + 576);
+    CHECK_EQ(turned[3].offset, 1024);
+}
+
+TEST(sizes_are_rounded_to_64)
+{
+    plan_buffer buffers[] = {{1, 0, 0, 0}, {65, 0, 0, 0}, {64, 0, 0, 0}};
+
+    CHECK_EQ(plan(t, buffers, 3), 64 + 128 + 64);
+    for (uint32_t i = 0; i < 3; i++) CHECK_EQ(buffers[i].offset % 64, 0);
+}
+
+TEST(impossible_buffers_are_refused)
+{
+    plan_buffer backwards[] = {{64, 3, 2, 0}}, huge[] = {{UINT64_MAX - 3, 0, 0, 0}};
+    plan_buffer sum[] = {{(uint64_t)1 << 62, 0, 0, 0}, {(uint64_t)1 << 62, 0, 0, 0}};
+    uint64_t bytes;
+
+    CHECK_STATUS(plan_arena(t->home, backwards, 1, &bytes, &t->error), EBB_E_ARGUMENT);
+    CHECK_STATUS(plan_arena(t->home, huge, 1, &bytes, &t->error), EBB_E_MEMORY);
+    CHECK_STATUS(plan_arena(t->home, sum, 2, &bytes, &t->error), EBB_E_MEMORY);
+    CHECK_EQ(bytes, 0);
+}
+
+TEST(the_checker_finds_an_overlap)
+{
+    plan_buffer buffers[] = {{64, 0, 1, 0}, {64, 2, 3, 0}, {64, 1, 2, 32}};
+    uint32_t a = 9, b = 9;
+
+    CHECK(!plan_check(buffers, 3, &a, &b));
+    CHECK_EQ(a, 0);
+    CHECK_EQ(b, 2);
+    CHECK(plan_check(buffers, 2, &a, &b));
+}
+
+/* Goal: never an overlap, never more than all together, mostly near the least possible; equal
+ * input, equal plan. */
+TEST(random_buffers_never_overlap)
+{
+    static plan_buffer buffers[BUFFERS_MAX], again[BUFFERS_MAX];
+    uint64_t state = 1234567, arena_total = 0, bound_total = 0;
+
+    for (uint32_t round = 0; round < 3000; round++) {
+        const uint32_t count = 1 + (uint32_t)(random_number(&state) % 40), steps = 30;
+        uint64_t all = 0;
+
+        for (uint32_t i = 0; i < count; i++) {
+            const uint32_t first = (uint32_t)(random_number(&state) % steps);
+            const uint32_t length = (uint32_t)(random_number(&state) % (round % 3 == 0 ? 30 : 4));
+            buffers[i] = (plan_buffer){.bytes = random_number(&state) % 5000,
+                                       .first = first,
+                                       .last = first + length < steps ? first + length : steps - 1};
+            all += (buffers[i].bytes + 63) / 64 * 64;
+        }
+        memcpy(again, buffers, sizeof again);
+        const uint64_t bytes = plan(t, buffers, count), bound = lower_bound(buffers, count, steps);
+        CHECK(bytes >= bound && bytes <= all);
+        arena_total += bytes;
+        bound_total += bound;
+        CHECK_EQ(plan(t, again, count), bytes);
+        CHECK(memcmp(again, buffers, count * sizeof *buffers) == 0);
+    }
+    CHECK(arena_total < bound_total + bound_total / 10);
+}
+
+TEST(two_thousand_buffers_fit)
+{
+    static plan_buffer buffers[BUFFERS_MAX];
+    uint64_t state = 99;
+
+    for (uint32_t i = 0; i < BUFFERS_MAX; i++)
+        buffers[i] = (plan_buffer){.bytes = random_number(&state) % 1000000,
+                                   .first = i,
+                                   .last = i + (uint32_t)(random_number(&state) % 20)};
+    const uint64_t bytes = plan(t, buffers, BUFFERS_MAX);
+    const uint64_t bound = lower_bound(buffers, BUFFERS_MAX, BUFFERS_MAX + 20);
+    CHECK(bytes < bound + bound / 4);
+}
+
+TEST(a_failed_allocation_changes_nothing)
+{
+    plan_buffer buffers[] = {{64, 0, 1, 0}, {64, 2, 3, 0}};
+    const uint64_t live = region_bytes_live(t->home);
+    uint64_t bytes;
+
+    for (int64_t n = 0;; n++) {
+        test_fail_allocation(t, n);
+        const ebb_status status = plan_arena(t->home, buffers, 2, &bytes, &t->error);
+        const bool has_failed = test_allocation_failed(t);
+        test_fail_allocation(t, -1);
+        CHECK_EQ(region_bytes_live(t->home), live);
+        CHECK_EQ(status, has_failed ? EBB_E_MEMORY : EBB_OK);
+        if (!has_failed) break;
+    }
+}
+
+TEST_MAIN(RUN(nothing_needs_nothing), RUN(a_chain_takes_its_largest_pair),
+          RUN(disjoint_lives_share_one_place), RUN(a_small_buffer_fills_the_smallest_gap),
+          RUN(of_two_gaps_the_smaller_one_is_taken), RUN(of_two_gaps_the_first_may_be_smaller),
+          RUN(sizes_are_rounded_to_64), RUN(impossible_buffers_are_refused),
+          RUN(the_checker_finds_an_overlap), RUN(random_buffers_never_overlap),
+          RUN(two_thousand_buffers_fit), RUN(a_failed_allocation_changes_nothing))

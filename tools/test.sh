@@ -1,0 +1,94 @@
+#!/bin/sh
+# Runs the tests. all: gcc and clang with -Werror, ASan+UBSan, tidy, demo. quick: gcc. tsan: thread sanitizer.
+# conformance: the folder EBB_SHARED names. fuzz: every target for FUZZ_SECONDS.
+set -eu
+cd "$(dirname "$0")/.."
+jobs=$(nproc 2>/dev/null || echo 2)
+# The conformance data lie beside a developer's checkout; without them those tests say so and do less.
+if [ -z "${EBB_SHARED:-}" ] && [ -f ../shared/conformance/index.json ]; then
+    EBB_SHARED=$(cd ../shared && pwd)
+    export EBB_SHARED
+fi
+
+passed=0
+failed=0
+
+configure() { # folder, then flags
+    folder=$1
+    shift
+    cmake -S . -B "$folder" -DEBB_TESTS=ON -DEBB_WERROR=ON "$@" >"$folder.log" 2>&1 || {
+        cat "$folder.log"
+        exit 1
+    }
+    rm -f "$folder.log"
+    cmake --build "$folder" -j "$jobs" >"$folder.log" 2>&1 || {
+        grep -E 'error|warning|Error' "$folder.log" | head -60
+        echo "build of $folder failed"
+        exit 1
+    }
+    rm -f "$folder.log"
+}
+
+run() { # folder, then ctest flags
+    folder=$1
+    shift
+    output=$folder/tests.log
+    if ctest --test-dir "$folder" -j "$jobs" --output-on-failure "$@" >"$output" 2>&1; then :; else
+        grep -vE '^ *[0-9]+/[0-9]+ Test .*Passed|^ *Start ' "$output" | tail -200
+    fi
+    all=$(sed -n 's/.*tests passed, \([0-9]*\) tests failed out of \([0-9]*\).*/\2 \1/p' "$output")
+    set -- $all
+    echo "$folder: $((${1:-0} - ${2:-1})) passed, ${2:-1} failed"
+    passed=$((passed + ${1:-0} - ${2:-1}))
+    failed=$((failed + ${2:-1}))
+}
+
+quick() {
+    configure build-gcc -DCMAKE_C_COMPILER=gcc
+    run build-gcc
+}
+
+all() {
+    quick
+    configure build-clang -DCMAKE_C_COMPILER=clang -DEBB_OPENMP=OFF -DEBB_ONEDNN=OFF
+    run build-clang
+    configure build-asan -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+        -DEBB_SANITIZE=address,undefined
+    run build-asan
+    if python3 tools/tidy.py; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    if sh tests/command_test.sh build-gcc/ebb; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+tsan() {
+    configure build-tsan -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DEBB_SANITIZE=thread \
+        -DEBB_OPENMP=OFF -DEBB_ONEDNN=OFF
+    run build-tsan -R 'handle|region|lifecycle|predict|json'
+}
+
+conformance() {
+    configure build-gcc -DCMAKE_C_COMPILER=gcc
+    build-gcc/tests/conformance_test --table
+}
+
+fuzz() {
+    seconds=${FUZZ_SECONDS:-60}
+    configure build-fuzz -DCMAKE_C_COMPILER=clang -DEBB_TESTS=OFF -DEBB_FUZZ=ON -DEBB_OPENMP=OFF \
+        -DEBB_ONEDNN=OFF -DEBB_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
+    for target in build-fuzz/tests/fuzz/fuzz_*; do
+        [ -x "$target" ] && [ -f "$target" ] || continue
+        name=$(basename "$target")
+        mkdir -p "build-fuzz/corpus/$name"
+        if "$target" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=3 -print_final_stats=1 \
+            "build-fuzz/corpus/$name" "tests/fuzz/seeds/$name" >"build-fuzz/$name.log" 2>&1; then
+            passed=$((passed + 1))
+        else
+            failed=$((failed + 1))
+            tail -40 "build-fuzz/$name.log"
+        fi
+        echo "$name: $(sed -n 's/stat::number_of_executed_units: *//p' "build-fuzz/$name.log") runs"
+    done
+}
+
+"${1:-all}"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
