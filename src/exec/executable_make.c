@@ -113,6 +113,7 @@ static ebb_status choose_kernel(executable *e, step *s, bool *in_place, ebb_erro
                             .inputs  = s->inputs,
                             .outputs = s->outputs,
                             .threads = e->threads,
+                            .dim_values = e->dim_values,
                             .home    = e->home};
         const ebb_status status = offer_weights(e, s->node, &plan, error);
         if (status != EBB_OK) return status;
