@@ -7,7 +7,7 @@
 int main(void)
 {
     float image[64] = {0}, digits[10];
-    const ebb_view x = {EBB_F32, 2, {1, 64}, image}, y = {EBB_F32, 2, {1, 10}, digits};
+    const ebb_view x = {EBB_F32, 4, {1, 8, 8, 1}, image}, y = {EBB_F32, 2, {1, 10}, digits};
     const ebb_views inputs = {&x, 1}, outputs = {&y, 1};
     ebb_error error;
     ebb_runtime runtime;

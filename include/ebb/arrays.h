@@ -19,8 +19,8 @@ typedef struct ebb_arrays {
 
 /**
  * Reads a .npy (one array, named "") or a .npz (members in file order, stored or deflated).
- * @return EBB_OK; EBB_E_NOT_FOUND; EBB_E_FORMAT; EBB_E_UNSUPPORTED (Fortran order, objects, strings, by
- *         name); EBB_E_MEMORY; EBB_E_STALE
+ * @return EBB_OK; EBB_E_NOT_FOUND; EBB_E_FORMAT; EBB_E_UNSUPPORTED (Fortran order, objects,
+ * strings, by name); EBB_E_MEMORY; EBB_E_STALE
  */
 EBB_API ebb_status ebb_arrays_open(ebb_runtime runtime, const char *path, ebb_arrays *arrays,
                                    ebb_error *error);
@@ -31,11 +31,13 @@ EBB_API ebb_status ebb_arrays_close(ebb_arrays arrays);
 EBB_API uint32_t ebb_arrays_count(ebb_arrays arrays);
 /** Array number `index`: its name and a view, both valid until ebb_arrays_close().
  *  @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT */
-EBB_API ebb_status ebb_arrays_read(ebb_arrays arrays, uint32_t index, const char **name, ebb_view *view);
+EBB_API ebb_status ebb_arrays_read(ebb_arrays arrays, uint32_t index, const char **name,
+                                   ebb_view *view);
 
 /**
- * Writes arrays: a path that ends with ".npy" takes exactly one, any other becomes a .npz (not compressed). The file
- * appears whole or not at all. @return EBB_OK; EBB_E_ARGUMENT; EBB_E_IO; EBB_E_MEMORY; EBB_E_STALE
+ * Writes arrays: a path that ends with ".npy" takes exactly one, any other becomes a .npz (not
+ * compressed). The file appears whole or not at all. @return EBB_OK; EBB_E_ARGUMENT; EBB_E_IO;
+ * EBB_E_MEMORY; EBB_E_STALE
  */
 EBB_API ebb_status ebb_arrays_save(ebb_runtime runtime, const char *path, const char *const *names,
                                    const ebb_views *views, ebb_error *error);

@@ -3,9 +3,9 @@
  * What ebb counts: bytes by class, reports, receipts, and the caller's own page allocator.
  *
  * Three figures, never one:
- *   live    bytes in use by a model or the runtime, as taken from the operating system (whole pages)
- *   cached  the part of live that is kept only for speed; ebb_trim() gives it back
- *   fixed   bytes of the process that stay until the runtime closes: thread stacks, library constants
+ *   live    bytes in use by a model or the runtime, as taken from the operating system (whole
+ * pages) cached  the part of live that is kept only for speed; ebb_trim() gives it back fixed bytes
+ * of the process that stay until the runtime closes: thread stacks, library constants
  */
 #ifndef EBB_MEMORY_H
 #define EBB_MEMORY_H
@@ -31,7 +31,7 @@ typedef enum ebb_class {
 #define EBB_CLASS_ENTRY(name, number, text) EBB_CLASS_##name = number,
     EBB_CLASS_MAP(EBB_CLASS_ENTRY)
 #undef EBB_CLASS_ENTRY
-    EBB_CLASS_COUNT
+        EBB_CLASS_COUNT
 } ebb_class;
 
 /** Name of a class ("weights"); "unknown" outside the map. Static storage. */
@@ -64,8 +64,8 @@ typedef struct ebb_receipt {
     uint64_t files_bytes;            /**< size on disk of the removed files */
     uint64_t wait_ns;                /**< time spent waiting for calls in flight */
     uint64_t time_ns;                /**< whole call */
-    char     kept_reason[128];       /**< empty unless bytes_kept > 0 */
-    char     files[1024];            /**< removed names, one a line; "..." if they do not fit */
+    char kept_reason[128];           /**< empty unless bytes_kept > 0 */
+    char files[1024];                /**< removed names, one a line; "..." if they do not fit */
     uint64_t reserved[4];
 } ebb_receipt;
 

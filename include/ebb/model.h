@@ -2,9 +2,10 @@
  * @file model.h
  * Keras model files: check, plan, load, predict, read and write weights, unload, delete.
  *
- * Threads: any thread may call anything. Calls on one model run in parallel up to its lanes; further
- * callers wait for a lane. Unload waits for the calls in flight and refuses new ones. Models never
- * wait for each other, except that predictions worth several threads take turns on those threads.
+ * Threads: any thread may call anything. Calls on one model run in parallel up to its lanes;
+ * further callers wait for a lane. Unload waits for the calls in flight and refuses new ones.
+ * Models never wait for each other, except that predictions worth several threads take turns on
+ * those threads.
  */
 #ifndef EBB_MODEL_H
 #define EBB_MODEL_H
@@ -32,22 +33,25 @@ typedef struct ebb_weak {
 
 /** Zero in any field means the default named beside it. */
 typedef struct ebb_load_options {
-    size_t      struct_size;
-    uint64_t    bytes_max;      /**< limit for this model, all classes; 0 = none */
-    uint32_t    batch;          /**< rows planned for. Larger predictions run in several passes.
-                                     0 = the largest of 1, 2, 4 ... 32 whose activations stay
-                                     within 1 MiB */
-    uint32_t    sequence;       /**< planned length of every other unknown axis; 0 = such shapes are
-                                     planned when first seen (counted as cached) */
-    uint32_t    lanes;          /**< predictions of this model that may run at once; 0 = 1 */
-    uint32_t    threads;        /**< per prediction; 0 = chosen from the work */
-    uint32_t    plans_max;      /**< cached plans for other shapes; 0 = 8 */
-    const char *device;         /**< "CPU:0"; NULL = that */
-    const char *architecture;   /**< JSON file with the architecture, for files with weights only */
-    bool        inference_only; /**< fold and pack freely: the least memory; weights cannot be read
-                                     back or set, and the model cannot be trained */
+    size_t struct_size;
+    uint64_t bytes_max;       /**< limit for this model, all classes; 0 = none */
+    uint32_t batch;           /**< rows planned for. Larger predictions run in several passes.
+                                   0 = the largest of 1, 2, 4 ... 32 whose activations stay
+                                   within 1 MiB */
+    uint32_t sequence;        /**< planned length of every other unknown axis; 0 = such shapes are
+                                   planned when first seen (counted as cached) */
+    uint32_t lanes;           /**< predictions of this model that may run at once; 0 = 1 */
+    uint32_t threads;         /**< per prediction; 0 = chosen from the work */
+    uint32_t plans_max;       /**< cached plans for other shapes; 0 = 8 */
+    const char *device;       /**< "CPU:0"; NULL = that */
+    const char *architecture; /**< JSON file with the architecture, for files with weights only */
+    bool inference_only;      /**< fold and pack freely: the least memory; weights cannot be read
+                                   back or set, and the model cannot be trained */
 } ebb_load_options;
-#define EBB_LOAD_OPTIONS_INIT {sizeof(ebb_load_options), 0, 0, 0, 0, 0, 0, NULL, NULL, false}
+#define EBB_LOAD_OPTIONS_INIT                                                                      \
+    {                                                                                              \
+        sizeof(ebb_load_options), 0, 0, 0, 0, 0, 0, NULL, NULL, false                              \
+    }
 
 /** Bytes a load will take, stated without reading a weight. */
 typedef struct ebb_plan {
@@ -56,42 +60,43 @@ typedef struct ebb_plan {
     uint64_t total;                     /**< sum of by_class */
     uint64_t peak;                      /**< highest live bytes while loading */
     uint64_t file_bytes;
-    uint64_t parameters;                /**< elements of all variables */
-    uint32_t batch, lanes, threads;     /**< as chosen */
-    uint64_t flops;                     /**< floating point operations for one row */
+    uint64_t parameters;            /**< elements of all variables */
+    uint32_t batch, lanes, threads; /**< as chosen */
+    uint64_t flops;                 /**< floating point operations for one row */
     uint64_t reserved[4];
 } ebb_plan;
 
 /** Name, type and shape of an input, an output or a weight. */
 typedef struct ebb_tensor_info {
-    char      name[128];
+    char name[128];
     ebb_dtype dtype;
-    uint32_t  rank;
-    int64_t   dims[EBB_RANK_MAX]; /**< -1 = any */
-    bool      trainable;          /**< weights only */
-    uint64_t  reserved[2];
+    uint32_t rank;
+    int64_t dims[EBB_RANK_MAX]; /**< -1 = any */
+    bool trainable;             /**< weights only */
+    uint64_t reserved[2];
 } ebb_tensor_info;
 
 typedef struct ebb_model_info {
-    char     name[128];
-    char     path[512];
-    char     format[32];        /**< "keras", "h5" */
-    char     keras_version[32]; /**< as the file states it; may be empty */
+    char name[128];
+    char path[512];
+    char format[32];                           /**< "keras", "h5" */
+    char keras_version[32];                    /**< as the file states it; may be empty */
     uint32_t inputs, outputs, layers, weights; /**< counts */
     uint64_t parameters, parameters_trainable;
     uint32_t batch, lanes, threads;
-    bool     inference_only;
-    uint64_t load_ns;           /**< wall time of the load */
+    bool inference_only;
+    uint64_t load_ns; /**< wall time of the load */
     uint64_t reserved[4];
 } ebb_model_info;
 
 /**
  * States what a load would take. Reads the file's directory and configuration, no weights.
- * @return EBB_OK; EBB_E_NOT_FOUND; EBB_E_FORMAT; EBB_E_UNSUPPORTED; EBB_E_MEMORY (limit below the plan;
- *         *plan is filled all the same); EBB_E_ARGUMENT; EBB_E_STALE; EBB_E_IO
+ * @return EBB_OK; EBB_E_NOT_FOUND; EBB_E_FORMAT; EBB_E_UNSUPPORTED; EBB_E_MEMORY (limit below the
+ * plan; *plan is filled all the same); EBB_E_ARGUMENT; EBB_E_STALE; EBB_E_IO
  */
 EBB_API ebb_status ebb_model_plan(ebb_runtime runtime, const char *path,
-                                  const ebb_load_options *options, ebb_plan *plan, ebb_error *error);
+                                  const ebb_load_options *options, ebb_plan *plan,
+                                  ebb_error *error);
 
 /**
  * Loads a model: `.keras` (file or directory) or `.h5`/`.hdf5`. Ready means ready: kernels made,
@@ -105,11 +110,14 @@ EBB_API ebb_status ebb_model_load(ebb_runtime runtime, const char *path,
 
 /** Zero = default. */
 typedef struct ebb_unload_options {
-    size_t   struct_size;
+    size_t struct_size;
     uint64_t deadline_ns; /**< longest wait for calls in flight; 0 = for ever. When it passes the
                                model stays loaded and usable: EBB_E_BUSY */
 } ebb_unload_options;
-#define EBB_UNLOAD_OPTIONS_INIT {sizeof(ebb_unload_options), 0}
+#define EBB_UNLOAD_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(ebb_unload_options), 0                                                              \
+    }
 
 /**
  * Unloads: new calls are refused, calls in flight finish, then every byte, thread and descriptor of
@@ -146,8 +154,9 @@ EBB_API ebb_status ebb_model_output(ebb_model model, uint32_t index, ebb_tensor_
 EBB_API ebb_status ebb_model_weight(ebb_model model, uint32_t index, ebb_tensor_info *info);
 
 /**
- * Works out the shapes of the outputs for these inputs (data may be NULL): fills dtype, rank and dims of
- * outputs[0 .. count), leaves data alone. @return EBB_OK; EBB_E_STALE; EBB_E_SHAPE; EBB_E_ARGUMENT
+ * Works out the shapes of the outputs for these inputs (data may be NULL): fills dtype, rank and
+ * dims of outputs[0 .. count), leaves data alone. @return EBB_OK; EBB_E_STALE; EBB_E_SHAPE;
+ * EBB_E_ARGUMENT
  */
 EBB_API ebb_status ebb_model_output_shapes(ebb_model model, const ebb_views *inputs,
                                            ebb_view *outputs, size_t count, ebb_error *error);
@@ -155,8 +164,8 @@ EBB_API ebb_status ebb_model_output_shapes(ebb_model model, const ebb_views *inp
 /**
  * Runs one forward pass in inference mode.
  *
- * @param inputs   one view per model input, in the model's order; every input has the same number of
- *                 rows, any number >= 1. Types are converted when they differ from the model's
+ * @param inputs   one view per model input, in the model's order; every input has the same number
+ * of rows, any number >= 1. Types are converted when they differ from the model's
  * @param outputs  one view per model output with memory for the result; dtype EBB_DTYPE_NONE or the
  *                 model's; rank 0 = not checked, otherwise dims must be those of the result
  * @return EBB_OK; EBB_E_STALE; EBB_E_SHAPE (names input, axis, expected, got); EBB_E_DTYPE;
@@ -169,18 +178,21 @@ EBB_API ebb_status ebb_model_predict(ebb_model model, const ebb_views *inputs,
 
 /** Zero = default. */
 typedef struct ebb_stream_options {
-    size_t   struct_size;
+    size_t struct_size;
     uint32_t batch; /**< rows read at a time; 0 = the model's batch */
     /** Called after each batch; return false to cancel (outputs are removed, EBB_E_CANCELLED). */
     bool (*progress)(void *context, uint64_t rows_done, uint64_t rows_total);
     void *context;
 } ebb_stream_options;
-#define EBB_STREAM_OPTIONS_INIT {sizeof(ebb_stream_options), 0, NULL, NULL}
+#define EBB_STREAM_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(ebb_stream_options), 0, NULL, NULL                                                  \
+    }
 
 /**
  * Predicts from `.npy` files to `.npy` files that may be larger than memory: one path per input and
- * per output, in the model's order. Outputs are written beside their final name and renamed at the end.
- * Memory: one batch of inputs and outputs, class data, given back on return.
+ * per output, in the model's order. Outputs are written beside their final name and renamed at the
+ * end. Memory: one batch of inputs and outputs, class data, given back on return.
  * @return as ebb_model_predict(); EBB_E_NOT_FOUND; EBB_E_FORMAT; EBB_E_IO; EBB_E_CANCELLED
  */
 EBB_API ebb_status ebb_model_predict_files(ebb_model model, const char *const *inputs,
@@ -188,8 +200,8 @@ EBB_API ebb_status ebb_model_predict_files(ebb_model model, const char *const *i
                                            const ebb_stream_options *options, ebb_error *error);
 
 /**
- * Copies weight `index` out of or into the model, in Keras's layout, as float32 or the weight's type.
- * Setting waits for calls in flight. @return EBB_OK; EBB_E_STALE; EBB_E_SHAPE; EBB_E_DTYPE;
+ * Copies weight `index` out of or into the model, in Keras's layout, as float32 or the weight's
+ * type. Setting waits for calls in flight. @return EBB_OK; EBB_E_STALE; EBB_E_SHAPE; EBB_E_DTYPE;
  * EBB_E_ARGUMENT; EBB_E_UNSUPPORTED (loaded with inference_only)
  */
 EBB_API ebb_status ebb_model_weight_get(ebb_model model, uint32_t index, const ebb_view *value,
@@ -210,7 +222,8 @@ EBB_API ebb_status ebb_file_summary(ebb_runtime runtime, const char *path,
 
 /**
  * Reports everything in a file that ebb cannot run, all at once, one line each.
- * *problems is their number. @return EBB_OK also with problems; an error when the file cannot be read
+ * *problems is their number. @return EBB_OK also with problems; an error when the file cannot be
+ * read
  */
 EBB_API ebb_status ebb_file_check(ebb_runtime runtime, const char *path,
                                   const ebb_load_options *options, ebb_text_function write,
@@ -221,16 +234,17 @@ typedef struct ebb_layer_info {
     const char *name;    /**< Keras class name */
     const char *family;  /**< "core", "convolution", ... */
     const char *aliases; /**< older class names, "A|B"; NULL = none */
-    uint32_t    fields;  /**< number of configuration keys */
+    uint32_t fields;     /**< number of configuration keys */
 } ebb_layer_info;
 
 /** One configuration key of a layer. */
 typedef struct ebb_layer_field {
     const char *key;
-    const char *kind;      /**< "integer", "number", "bool", "text", "choice", "activation", "list", "any" */
-    const char *choices;   /**< "valid|same"; NULL unless kind is "choice" */
-    bool        required;
-    double      otherwise; /**< default of numbers, bools and choices (index) */
+    const char
+        *kind; /**< "integer", "number", "bool", "text", "choice", "activation", "list", "any" */
+    const char *choices; /**< "valid|same"; NULL unless kind is "choice" */
+    bool required;
+    double otherwise; /**< default of numbers, bools and choices (index) */
 } ebb_layer_field;
 
 /** Number of layers known. */

@@ -1,10 +1,13 @@
+/* assemble_test.c -- descriptions become graphs: names, nodes, shared layers, masks, refusals. */
 #include <stdio.h>
 
 #include "layer_model.h"
 
 #define ADD(calls) MODEL_NODE("keras.src.ops.numpy", "Add", "add", "", calls)
 #define X_INPUT MODEL_INPUT("x", "[null,4]", "float32")
-#define DENSE(name, units) MODEL_NODE("keras.layers", "Dense", name, ",'units':" #units, MODEL_CALL(MODEL_TENSOR("x", 0, 0)))
+#define DENSE(name, units)                                                                         \
+    MODEL_NODE("keras.layers", "Dense", name, ",'units':" #units,                                  \
+               MODEL_CALL(MODEL_TENSOR("x", 0, 0)))
 
 TEST(sequential_of_layers)
 {
@@ -32,7 +35,8 @@ TEST(layers_may_come_before_what_they_need)
 {
     const built_model *m = model_assemble(
         t, MODEL_FUNCTIONAL(
-               ADD(MODEL_CALL(MODEL_TENSOR("p", 0, 0) "," MODEL_TENSOR("q", 0, 0))) "," DENSE("p", 2) ","
+               ADD(MODEL_CALL(MODEL_TENSOR("p", 0, 0) "," MODEL_TENSOR("q", 0, 0))) "," DENSE("p",
+                   2) ","
                DENSE("q", 2) "," X_INPUT, "[['x',0,0]]", "[['add',0,0]]"));
     CHECK_TEXT(model_output_shape(t, m, 0), "(batch, 2)");
     CHECK_EQ(m->weight_count, 4);
@@ -43,7 +47,8 @@ TEST(cycles_are_refused)
 {
     CHECK_STATUS(model_refused(t, MODEL_FUNCTIONAL(
         ADD(MODEL_CALL(MODEL_TENSOR("x", 0, 0) "," MODEL_TENSOR("b", 0, 0))) ","
-        MODEL_NODE("keras.layers", "Dense", "b", ",'units':4", MODEL_CALL(MODEL_TENSOR("add", 0, 0))) "," X_INPUT,
+        MODEL_NODE("keras.layers", "Dense", "b", ",'units':4", MODEL_CALL(MODEL_TENSOR("add", 0,
+            0))) "," X_INPUT,
         "[['x',0,0]]", "[['add',0,0]]")), EBB_E_FORMAT);
     CHECK_CONTAINS(t->error.text, "cyclic");
 }
@@ -53,7 +58,8 @@ TEST(shared_layers_have_their_weights_once)
     const built_model *m = model_assemble(
         t, MODEL_FUNCTIONAL(X_INPUT "," MODEL_INPUT("y", "[null,4]", "float32") ","
                MODEL_NODE("keras.layers", "Dense", "d", ",'units':2",
-                          MODEL_CALL(MODEL_TENSOR("x", 0, 0)) "," MODEL_CALL(MODEL_TENSOR("y", 0, 0))),
+                          MODEL_CALL(MODEL_TENSOR("x", 0, 0)) "," MODEL_CALL(MODEL_TENSOR("y", 0,
+                              0))),
                "[['x',0,0],['y',0,0]]", "[['d',0,0],['d',1,0]]"));
     CHECK_EQ(m->weight_count, 2);
     CHECK_EQ(m->output_count, 2);
@@ -63,7 +69,8 @@ TEST(shared_layers_have_their_weights_once)
 
 TEST(shared_layers_must_see_equal_widths)
 {
-    CHECK_STATUS(model_refused(t, MODEL_FUNCTIONAL(X_INPUT "," MODEL_INPUT("y", "[null,5]", "float32") ","
+    CHECK_STATUS(model_refused(t, MODEL_FUNCTIONAL(X_INPUT "," MODEL_INPUT("y", "[null,5]",
+        "float32") ","
         MODEL_NODE("keras.layers", "Dense", "d", ",'units':2",
                    MODEL_CALL(MODEL_TENSOR("x", 0, 0)) "," MODEL_CALL(MODEL_TENSOR("y", 0, 0))),
         "[['x',0,0],['y',0,0]]", "[['d',0,0],['d',1,0]]")), EBB_E_SHAPE);
@@ -84,7 +91,8 @@ TEST(shared_layers_must_see_equal_widths)
 TEST(nested_models_are_inlined_per_call)
 {
     const built_model *m = model_assemble(
-        t, MODEL_FUNCTIONAL(X_INPUT "," INNER "," DENSE("d", 3), "[['x',0,0]]", "[['inner',2,0],['d',0,0]]"));
+        t, MODEL_FUNCTIONAL(X_INPUT "," INNER "," DENSE("d", 3), "[['x',0,0]]",
+            "[['inner',2,0],['d',0,0]]"));
     CHECK_EQ(m->weight_count, 4);
     CHECK_TEXT(m->weights[0]->path, "layers/functional/layers/dense");
     CHECK_TEXT(m->weights[2]->path, "layers/dense");
@@ -99,10 +107,13 @@ TEST(nested_models_are_inlined_per_call)
 TEST(inputs_and_outputs_have_their_declared_types)
 {
     const built_model *m = model_assemble(
-        t, MODEL_FUNCTIONAL(MODEL_INPUT("n", "[null,2]", "int64") "," MODEL_INPUT("h", "[null,2]", "float16") ","
+        t, MODEL_FUNCTIONAL(MODEL_INPUT("n", "[null,2]", "int64") "," MODEL_INPUT("h", "[null,2]",
+            "float16") ","
                ADD(MODEL_CALL(MODEL_TENSOR("n", 0, 0) "," MODEL_TENSOR("h", 0, 0))) ","
-               MODEL_NODE("keras.src.ops.numpy", "Multiply", "twice", "", MODEL_CALL(MODEL_TENSOR("n", 0, 0) ",2")) ","
-               MODEL_NODE("keras.src.ops.numpy", "Equal", "same", "", MODEL_CALL(MODEL_TENSOR("n", 0, 0) ",2")),
+               MODEL_NODE("keras.src.ops.numpy", "Multiply", "twice", "",
+                   MODEL_CALL(MODEL_TENSOR("n", 0, 0) ",2")) ","
+               MODEL_NODE("keras.src.ops.numpy", "Equal", "same", "", MODEL_CALL(MODEL_TENSOR("n",
+                   0, 0) ",2")),
                "[['n',0,0],['h',0,0]]", "[['add',0,0],['twice',0,0],['same',0,0],['h',0,0]]"));
     static const ebb_dtype want[] = {EBB_F16, EBB_I64, EBB_BOOL, EBB_F16};
     CHECK_EQ(m->inputs[0].dtype, EBB_I64);
@@ -116,7 +127,8 @@ TEST(inputs_and_outputs_have_their_declared_types)
 TEST(unknown_axes_are_symbols_and_the_rows_are_shared)
 {
     const built_model *m = model_assemble(
-        t, MODEL_FUNCTIONAL(MODEL_INPUT("a", "[null,null,3]", "float32") "," MODEL_INPUT("b", "[null,1,3]", "float32")
+        t, MODEL_FUNCTIONAL(MODEL_INPUT("a", "[null,null,3]", "float32") "," MODEL_INPUT("b",
+            "[null,1,3]", "float32")
                "," ADD(MODEL_CALL(MODEL_TENSOR("a", 0, 0) "," MODEL_TENSOR("b", 0, 0))),
                "[['a',0,0],['b',0,0]]", "[['add',0,0]]"));
     CHECK_TEXT(model_output_shape(t, m, 0), "(batch, a axis 1, 3)");
@@ -140,9 +152,11 @@ TEST(constants_inside_calls)
 
 TEST(broken_references_are_refused)
 {
-    CHECK_STATUS(model_refused(t, MODEL_FUNCTIONAL(X_INPUT "," DENSE("d", 2), "[['x',0,0]]", "[['d',0,1]]")), EBB_E_FORMAT);
+    CHECK_STATUS(model_refused(t, MODEL_FUNCTIONAL(X_INPUT "," DENSE("d", 2), "[['x',0,0]]",
+        "[['d',0,1]]")), EBB_E_FORMAT);
     CHECK_CONTAINS(t->error.text, "output");
-    CHECK_STATUS(model_refused(t, MODEL_FUNCTIONAL(X_INPUT "," MODEL_INPUT("y", "[null,1]", "float32") ","
+    CHECK_STATUS(model_refused(t, MODEL_FUNCTIONAL(X_INPUT "," MODEL_INPUT("y", "[null,1]",
+        "float32") ","
         ADD(MODEL_CALL(MODEL_TENSOR("x", 0, 0) "," MODEL_TENSOR("y", 0, 0))), "[['x',0,0]]",
         "[['add',0,0]]")), EBB_E_FORMAT);
     CHECK_CONTAINS(t->error.text, "among its inputs");
@@ -164,27 +178,33 @@ static void problem_note(void *context, const char *layer, const char *text)
 }
 
 /* Goal: everything wrong with a file is told at once, and nothing twice.
- * The wrong layers: an unknown class, a bad field behind it, one wrapped in a layer that is never called, one in a nested
- * model; the good layer behind them is left out in silence. */
+ * The wrong layers: an unknown class, a bad field behind it, one wrapped in a layer that is never
+ * called, one in a nested model; the good layer behind them is left out in silence. */
 TEST(all_problems_are_reported_at_once)
 {
     const description d = model_description(
         t, MODEL_FUNCTIONAL(X_INPUT ","
-               MODEL_NODE("keras.layers", "Mystery", "m", "", MODEL_CALL(MODEL_TENSOR("x", 0, 0))) ","
-               MODEL_NODE("keras.layers", "Dense", "bad", ",'units':'many'", MODEL_CALL(MODEL_TENSOR("m", 0, 0))) ","
+               MODEL_NODE("keras.layers", "Mystery", "m", "", MODEL_CALL(MODEL_TENSOR("x", 0, 0)))
+                   ","
+               MODEL_NODE("keras.layers", "Dense", "bad", ",'units':'many'",
+                   MODEL_CALL(MODEL_TENSOR("m", 0, 0))) ","
                MODEL_NODE("keras.layers", "SpectralNormalization", "wrap",
-                   ",'layer':{'class_name':'Enigma','config':{'name':'e'}}", MODEL_CALL(MODEL_TENSOR("bad", 0, 0))) ","
+                   ",'layer':{'class_name':'Enigma','config':{'name':'e'}}",
+                       MODEL_CALL(MODEL_TENSOR("bad", 0, 0))) ","
                "{'class_name':'Sequential','config':{'name':'sub','layers':["
                MODEL_LAYER("InputLayer", "'batch_shape':[null,4],'name':'si'") ","
-               MODEL_LAYER("Riddle", "'name':'r'") "]},'name':'sub','inbound_nodes':[" MODEL_CALL(MODEL_TENSOR("x", 0, 0)) "]},"
-               MODEL_NODE("keras.layers", "Dense", "good", ",'units':2", MODEL_CALL(MODEL_TENSOR("wrap", 0, 0))),
+               MODEL_LAYER("Riddle", "'name':'r'") "]},'name':'sub','inbound_nodes':["
+                   MODEL_CALL(MODEL_TENSOR("x", 0, 0)) "]},"
+               MODEL_NODE("keras.layers", "Dense", "good", ",'units':2",
+                   MODEL_CALL(MODEL_TENSOR("wrap", 0, 0))),
                "[['x',0,0]]", "[['good',0,0],['sub',1,0]]"));
     problems     p = {0};
     built_model *m = NULL;
     CHECK_STATUS(assemble_model(t->home, &d, problem_note, &p, &m, &t->error), EBB_E_UNSUPPORTED);
     CHECK(m == NULL);
     CHECK_EQ(p.count, 4);
-    static const char *const layers[] = {"m", "bad", "wrap/layer", "sub/r"}, *const texts[] = {"Mystery", "units", "Enigma", "Riddle"};
+    static const char *const layers[] = {"m", "bad", "wrap/layer", "sub/r"}, *const texts[] =
+        {"Mystery", "units", "Enigma", "Riddle"};
     for (uint32_t k = 0; k < 4; k++) {
         CHECK_TEXT(p.layers[k], layers[k]);
         CHECK_CONTAINS(p.texts[k], texts[k]);
@@ -199,7 +219,8 @@ TEST(a_shape_clash_is_one_problem)
     const description d = model_description(
         t, MODEL_FUNCTIONAL(X_INPUT "," DENSE("p", 2) "," DENSE("q", 3) ","
                ADD(MODEL_CALL(MODEL_TENSOR("p", 0, 0) "," MODEL_TENSOR("q", 0, 0))) ","
-               MODEL_NODE("keras.layers", "Dense", "after", ",'units':2", MODEL_CALL(MODEL_TENSOR("add", 0, 0))),
+               MODEL_NODE("keras.layers", "Dense", "after", ",'units':2",
+                   MODEL_CALL(MODEL_TENSOR("add", 0, 0))),
                "[['x',0,0]]", "[['after',0,0]]"));
     problems     p = {0};
     built_model *m = NULL;
@@ -221,7 +242,8 @@ TEST(every_failed_allocation_is_an_error)
     const description d = model_description(
         t, MODEL_FUNCTIONAL(X_INPUT "," INNER "," DENSE("d", 3) ","
                MODEL_NODE("keras.layers", "SpectralNormalization", "wrap",
-                   ",'layer':{'class_name':'Dense','config':{'name':'e','units':3}}", MODEL_CALL(MODEL_TENSOR("inner", 1, 0)))
+                   ",'layer':{'class_name':'Dense','config':{'name':'e','units':3}}",
+                       MODEL_CALL(MODEL_TENSOR("inner", 1, 0)))
                "," ADD(MODEL_CALL(MODEL_TENSOR("d", 0, 0) "," MODEL_TENSOR("wrap", 0, 0))),
                "[['x',0,0]]", "[['add',0,0]]"));
     const uint64_t before = region_bytes_live(t->home);
@@ -239,9 +261,11 @@ TEST(every_failed_allocation_is_an_error)
     }
 }
 
-TEST_MAIN(RUN(sequential_of_layers), RUN(layers_may_come_before_what_they_need), RUN(cycles_are_refused),
+TEST_MAIN(RUN(sequential_of_layers), RUN(layers_may_come_before_what_they_need),
+    RUN(cycles_are_refused),
           RUN(shared_layers_have_their_weights_once), RUN(shared_layers_must_see_equal_widths),
-          RUN(nested_models_are_inlined_per_call), RUN(inputs_and_outputs_have_their_declared_types),
+          RUN(nested_models_are_inlined_per_call),
+              RUN(inputs_and_outputs_have_their_declared_types),
           RUN(unknown_axes_are_symbols_and_the_rows_are_shared), RUN(constants_inside_calls),
           RUN(broken_references_are_refused), RUN(all_problems_are_reported_at_once),
           RUN(a_shape_clash_is_one_problem), RUN(weights_only_files_need_an_architecture),

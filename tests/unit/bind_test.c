@@ -1,3 +1,5 @@
+/* bind_test.c -- which tensor of a file fills which weight: by path or by order; what is missing.
+ */
 #include <stdio.h>
 
 #include "layer/bind.h"
@@ -9,8 +11,8 @@ typedef struct memory_tensor {
     float numbers[64];
 } memory_tensor;
 
-static ebb_status memory_read(const tensor_entry *entry, uint64_t first, uint64_t count, void *bytes,
-                              ebb_error *error)
+static ebb_status memory_read(const tensor_entry *entry, uint64_t first, uint64_t count,
+                              void *bytes, ebb_error *error)
 {
     (void)error;
     const memory_tensor *m = entry->context;
@@ -38,13 +40,17 @@ static tensor_group group(test *t, const char *name, uint32_t count, const tenso
     return (tensor_group){name, copy, count};
 }
 
-#define TENSORS(...) (const tensor_entry[]){__VA_ARGS__}
+#define TENSORS(...)                                                                               \
+    (const tensor_entry[])                                                                         \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 #define TWO_DENSE                                                                                  \
-    MODEL_SEQUENTIAL(3, MODEL_LAYER("Dense", "'name':'a','units':2") ","                           \
-                        MODEL_LAYER("Dense", "'name':'b','units':4"))
+    MODEL_SEQUENTIAL(3, MODEL_LAYER("Dense", "'name':'a','units':2") "," MODEL_LAYER(              \
+                            "Dense", "'name':'b','units':4"))
 
-static void check_weight(test *t, const built_model *m, const weight_source *sources, uint32_t index,
-                         float first)
+static void check_weight(test *t, const built_model *m, const weight_source *sources,
+                         uint32_t index, float first)
 {
     float numbers[2] = {0};
     CHECK_OK(bind_read(t->home, &sources[index], m->weights[index], 1, 2, numbers, &t->error));
@@ -54,12 +60,15 @@ static void check_weight(test *t, const built_model *m, const weight_source *sou
 
 TEST(bind_by_path)
 {
-    description  d = model_description(t, TWO_DENSE);
+    description d = model_description(t, TWO_DENSE);
     built_model *m = NULL;
     tensor_group groups[] = {
-        group(t, "layers/dense_1", 2, TENSORS(tensor(t, "k2", EBB_F32, 300, 2, 2, 4), tensor(t, "b2", EBB_F32, 400, 1, 4, 0))),
-        group(t, "layers/dense", 3, TENSORS(tensor(t, "k1", EBB_F16, 100, 2, 3, 2), tensor(t, "odd", EBB_F32, 0, 1, 9, 0),
-                                            tensor(t, "b1", EBB_F32, 200, 1, 2, 0))),
+        group(t, "layers/dense_1", 2,
+              TENSORS(tensor(t, "k2", EBB_F32, 300, 2, 2, 4),
+                      tensor(t, "b2", EBB_F32, 400, 1, 4, 0))),
+        group(t, "layers/dense", 3,
+              TENSORS(tensor(t, "k1", EBB_F16, 100, 2, 3, 2), tensor(t, "odd", EBB_F32, 0, 1, 9, 0),
+                      tensor(t, "b1", EBB_F32, 200, 1, 2, 0))),
     };
     d.groups = groups;
     d.group_count = 2;
@@ -76,7 +85,7 @@ TEST(bind_by_path)
 
 typedef struct faults {
     uint32_t count;
-    char     text[400];
+    char text[400];
 } faults;
 
 static void fault_note(void *context, const char *layer, const char *text)
@@ -88,14 +97,14 @@ static void fault_note(void *context, const char *layer, const char *text)
 
 TEST(bind_by_path_names_every_fault)
 {
-    description  d = model_description(t, TWO_DENSE);
+    description d = model_description(t, TWO_DENSE);
     built_model *m = NULL;
     tensor_group groups[] = {
         group(t, "layers/dense", 1, TENSORS(tensor(t, "k1", EBB_F32, 0, 2, 3, 5)))};
     d.groups = groups;
     d.group_count = 1;
     weight_source *sources = NULL;
-    faults         f = {0};
+    faults f = {0};
     CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
     CHECK_STATUS(bind_weights(t->home, &d, m, NULL, NULL, &sources, &t->error), EBB_E_SHAPE);
     CHECK_CONTAINS(t->error.text, "(3, 2)");
@@ -108,18 +117,24 @@ TEST(bind_by_path_names_every_fault)
     CHECK_CONTAINS(f.text, "no group");
 }
 
-/* Order of .h5: the k-th layer with weights takes the k-th group with tensors, whatever they are called. */
+/* Order of .h5: the k-th layer with weights takes the k-th group with tensors, whatever they are
+ * called. */
 TEST(bind_by_order)
 {
-    description  d = model_description(
-        t, MODEL_SEQUENTIAL(3, MODEL_LAYER("Dense", "'name':'a','units':2") "," MODEL_LAYER("Dropout", "'name':'no','rate':0.5") ","
-                               MODEL_LAYER("BatchNormalization", "'name':'bn'")));
+    description d = model_description(
+        t, MODEL_SEQUENTIAL(
+               3, MODEL_LAYER("Dense", "'name':'a','units':2") "," MODEL_LAYER(
+                      "Dropout", "'name':'no','rate':0.5") "," MODEL_LAYER("BatchNormalization",
+                                                                           "'name':'bn'")));
     built_model *m = NULL;
     tensor_group groups[] = {
-        group(t, "first", 2, TENSORS(tensor(t, "k", EBB_F32, 100, 2, 3, 2), tensor(t, "b", EBB_F32, 200, 1, 2, 0))),
+        group(
+            t, "first", 2,
+            TENSORS(tensor(t, "k", EBB_F32, 100, 2, 3, 2), tensor(t, "b", EBB_F32, 200, 1, 2, 0))),
         group(t, "empty", 0, NULL),
-        group(t, "second", 4, TENSORS(tensor(t, "g", EBB_F32, 10, 1, 2, 0), tensor(t, "b", EBB_F32, 20, 1, 2, 0),
-                                      tensor(t, "m", EBB_F32, 30, 1, 2, 0), tensor(t, "v", EBB_F32, 40, 1, 2, 0))),
+        group(t, "second", 4,
+              TENSORS(tensor(t, "g", EBB_F32, 10, 1, 2, 0), tensor(t, "b", EBB_F32, 20, 1, 2, 0),
+                      tensor(t, "m", EBB_F32, 30, 1, 2, 0), tensor(t, "v", EBB_F32, 40, 1, 2, 0))),
     };
     d.layout = WEIGHTS_BY_ORDER;
     d.groups = groups;
@@ -142,19 +157,25 @@ TEST(bind_by_order)
 /* A model inside a model is one group: all its trainable weights first, then the rest. */
 TEST(bind_by_order_of_nested_models)
 {
-    description  d = model_description(
-        t, MODEL_SEQUENTIAL(2, "{'class_name':'Sequential','config':{'name':'sub','trainable':true,'layers':["
-               MODEL_LAYER("InputLayer", "'batch_shape':[null,2],'name':'si'") ","
-               MODEL_LAYER("BatchNormalization", "'name':'bn'") "," MODEL_LAYER("Dense", "'name':'e','units':2,'use_bias':false") "]}}"));
+    description d = model_description(
+        t,
+        MODEL_SEQUENTIAL(
+            2, "{'class_name':'Sequential','config':{'name':'sub','trainable':true,'layers':"
+               "[" MODEL_LAYER("InputLayer", "'batch_shape':[null,2],'name':'si'") "," MODEL_LAYER(
+                   "BatchNormalization",
+                   "'name':'bn'") "," MODEL_LAYER("Dense",
+                                                  "'name':'e','units':2,'use_bias':false") "]}}"));
     built_model *m = NULL;
     tensor_group groups[] = {
-        group(t, "sub", 5, TENSORS(tensor(t, "g", EBB_F32, 10, 1, 2, 0), tensor(t, "b", EBB_F32, 20, 1, 2, 0),
-                                   tensor(t, "k", EBB_F32, 30, 2, 2, 2), tensor(t, "m", EBB_F32, 40, 1, 2, 0),
-                                   tensor(t, "v", EBB_F32, 50, 1, 2, 0)))};
+        group(t, "sub", 5,
+              TENSORS(tensor(t, "g", EBB_F32, 10, 1, 2, 0), tensor(t, "b", EBB_F32, 20, 1, 2, 0),
+                      tensor(t, "k", EBB_F32, 30, 2, 2, 2), tensor(t, "m", EBB_F32, 40, 1, 2, 0),
+                      tensor(t, "v", EBB_F32, 50, 1, 2, 0)))};
     static const struct {
         const char *name;
-        float       first;
-    } want[] = {{"gamma", 10}, {"beta", 20}, {"moving_mean", 40}, {"moving_variance", 50}, {"kernel", 30}};
+        float first;
+    } want[] = {
+        {"gamma", 10}, {"beta", 20}, {"moving_mean", 40}, {"moving_variance", 50}, {"kernel", 30}};
     d.layout = WEIGHTS_BY_ORDER;
     d.groups = groups;
     d.group_count = 1;
@@ -173,8 +194,8 @@ TEST(bind_by_order_of_nested_models)
 TEST(bind_converts_old_kernels)
 {
     description d = model_description(
-        t, "{'class_name':'Sequential','config':{'name':'s','layers':[" CONV_INPUT ","
-           MODEL_LAYER("Conv2D", "'name':'c','filters':2,'kernel_size':[2,2],'use_bias':false") "]}}");
+        t, "{'class_name':'Sequential','config':{'name':'s','layers':[" CONV_INPUT "," MODEL_LAYER(
+               "Conv2D", "'name':'c','filters':2,'kernel_size':[2,2],'use_bias':false") "]}}");
     built_model *m = NULL;
     tensor_entry kernel = tensor(t, "c/kernel:0", EBB_F32, 0, 4, 2, 2);
     kernel.dims[2] = kernel.dims[3] = 2;
@@ -188,7 +209,7 @@ TEST(bind_converts_old_kernels)
     CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
     CHECK_OK(bind_weights(t->home, &d, m, NULL, NULL, &sources, &t->error));
     CHECK(sources[0].entry == NULL);
-    float          numbers[16];
+    float numbers[16];
     const uint64_t before = region_bytes_live(t->home);
     CHECK_OK(bind_read(t->home, &sources[0], m->weights[0], 0, 16, numbers, &t->error));
     CHECK_EQ(region_bytes_live(t->home), before);
@@ -197,7 +218,8 @@ TEST(bind_converts_old_kernels)
     CHECK_OK(bind_read(t->home, &sources[0], m->weights[0], 4, 1, numbers, &t->error));
     CHECK_NEAR(numbers[0], 8, 0);
     test_fail_allocation(t, 0);
-    CHECK_STATUS(bind_read(t->home, &sources[0], m->weights[0], 0, 16, numbers, &t->error), EBB_E_MEMORY);
+    CHECK_STATUS(bind_read(t->home, &sources[0], m->weights[0], 0, 16, numbers, &t->error),
+                 EBB_E_MEMORY);
     test_fail_allocation(t, -1);
     CHECK_EQ(region_bytes_live(t->home), before);
 }
@@ -205,8 +227,8 @@ TEST(bind_converts_old_kernels)
 TEST(bind_survives_failed_allocations)
 {
     description d = model_description(
-        t, "{'class_name':'Sequential','config':{'name':'s','layers':[" CONV_INPUT ","
-           MODEL_LAYER("Conv2D", "'name':'c','filters':2,'kernel_size':[2,2],'use_bias':false") "]}}");
+        t, "{'class_name':'Sequential','config':{'name':'s','layers':[" CONV_INPUT "," MODEL_LAYER(
+               "Conv2D", "'name':'c','filters':2,'kernel_size':[2,2],'use_bias':false") "]}}");
     built_model *m = NULL;
     tensor_entry kernel = tensor(t, "c/kernel:0", EBB_F32, 0, 4, 2, 2);
     kernel.dims[2] = kernel.dims[3] = 2;
@@ -218,12 +240,13 @@ TEST(bind_survives_failed_allocations)
     d.group_count = 1;
     CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
     const uint64_t before = region_bytes_live(t->home);
-    ebb_status     status = EBB_E_MEMORY;
+    ebb_status status = EBB_E_MEMORY;
     for (int64_t n = 0; status != EBB_OK; n++) {
         weight_source *sources = NULL;
         test_fail_allocation(t, n);
         region *home = region_open(t->home, "bind", EBB_CLASS_META, 0);
-        status = home == NULL ? EBB_E_MEMORY : bind_weights(home, &d, m, NULL, NULL, &sources, &t->error);
+        status = home == NULL ? EBB_E_MEMORY
+                              : bind_weights(home, &d, m, NULL, NULL, &sources, &t->error);
         const bool has_failed = test_allocation_failed(t);
         test_fail_allocation(t, -1);
         CHECK_STATUS(status, has_failed ? EBB_E_MEMORY : EBB_OK);
@@ -233,4 +256,5 @@ TEST(bind_survives_failed_allocations)
 }
 
 TEST_MAIN(RUN(bind_by_path), RUN(bind_by_path_names_every_fault), RUN(bind_by_order),
-          RUN(bind_by_order_of_nested_models), RUN(bind_converts_old_kernels), RUN(bind_survives_failed_allocations))
+          RUN(bind_by_order_of_nested_models), RUN(bind_converts_old_kernels),
+          RUN(bind_survives_failed_allocations))

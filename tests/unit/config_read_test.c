@@ -1,3 +1,4 @@
+/* config_read_test.c -- configuration fields: kinds, defaults, and one clear fault each. */
 #include <math.h>
 #include <stddef.h>
 
@@ -53,7 +54,8 @@ TEST(config_values)
 {
     sample s;
     CHECK_OK(read_sample(t,
-                         "{'units':3.0,'rate':2,'use_bias':false,'text':'abc','padding':'CAUSAL','activation':null,"
+                         "{'units':3.0,'rate':2,'use_bias':false,'text':'abc','padding':'CAUSAL',"
+                         "'activation':null,"
                          "'ints':[[1,2],[3,null]],'any':{'a':1},'kept':{'b':2},'dropped':{'c':3}}",
                          &s));
     CHECK_EQ(s.units, 3);
@@ -76,7 +78,8 @@ TEST(config_single_number_is_a_list)
     CHECK_OK(read_sample(t, "{'units':1,'ints':7}", &s));
     CHECK_EQ(s.ints.count, 1);
     CHECK_EQ(s.ints.items[0], 7);
-    CHECK_OK(read_sample(t, "{'units':1,'rate':{'class_name':'__numpy__','config':{'value':0.25}}}", &s));
+    CHECK_OK(read_sample(t, "{'units':1,'rate':{'class_name':'__numpy__','config':{'value':0.25}}}",
+        &s));
     CHECK_NEAR(s.rate, 0.25, 0);
 }
 
@@ -96,10 +99,12 @@ TEST(config_faults_name_key_and_value)
         {"{'units':1,'rate':1e300}", {"'rate'", "float32", "1e+300"}, EBB_E_FORMAT},
         {"{'units':1,'use_bias':2}", {"'use_bias'", "true or false", "2"}, EBB_E_FORMAT},
         {"{'units':1,'text':5}", {"'text'", "text", "5"}, EBB_E_FORMAT},
-        {"{'units':1,'padding':'full'}", {"valid|same|causal", "\"full\"", "padding"}, EBB_E_FORMAT},
+        {"{'units':1,'padding':'full'}", {"valid|same|causal", "\"full\"", "padding"},
+            EBB_E_FORMAT},
         {"{'units':1,'activation':'mine'}", {"mine", "never run", "Keras"}, EBB_E_UNSUPPORTED},
         {"{'units':1,'ints':['a']}", {"'ints'", "integers", "\"a\""}, EBB_E_FORMAT},
-        {"{'units':1,'ints':[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", {"16", "ints", "list"}, EBB_E_FORMAT},
+        {"{'units':1,'ints':[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", {"16", "ints", "list"},
+            EBB_E_FORMAT},
         {"{'units':1,'strange':3}", {"strange", "integer 3", "not known"}, EBB_E_UNSUPPORTED},
         {"[1]", {"array", "object", "Sample"}, EBB_E_FORMAT},
     };
@@ -115,8 +120,10 @@ TEST(config_ignores_what_says_nothing)
 {
     sample s;
     CHECK_OK(read_sample(t,
-                         "{'units':1,'name':'a','trainable':false,'dtype':'float32','seed':3,'strange':null,'odd':false,"
-                         "'empty':[],'kernel_initializer':{'class_name':'Zeros'},'x_regularizer':'l2','y_constraint':'z',"
+                         "{'units':1,'name':'a','trainable':false,'dtype':'float32','seed':3,"
+                         "'strange':null,'odd':false,"
+                         "'empty':[],'kernel_initializer':{'class_name':'Zeros'},"
+                         "'x_regularizer':'l2','y_constraint':'z',"
                          "'batch_input_shape':[null,3],'activity_regularizer':{'class_name':'L2'}}",
                          &s));
 }
@@ -135,9 +142,12 @@ TEST(policy_names)
     check_policy(t, "{'dtype':null}", EBB_F32, EBB_F32);
     check_policy(t, "{'dtype':'float64'}", EBB_F64, EBB_F64);
     check_policy(t, "{'dtype':'mixed_float16'}", EBB_F16, EBB_F32);
-    check_policy(t, "{'dtype':{'class_name':'DTypePolicy','config':{'name':'mixed_bfloat16'}}}", EBB_BF16, EBB_F32);
-    check_policy(t, "{'dtype':{'class_name':'Policy','config':{'name':'float16'}}}", EBB_F16, EBB_F16);
-    check_policy(t, "{'dtype':{'class_name':'DTypePolicyMap','config':{'default_policy':'float16','policy_map':{}}}}",
+    check_policy(t, "{'dtype':{'class_name':'DTypePolicy','config':{'name':'mixed_bfloat16'}}}",
+        EBB_BF16, EBB_F32);
+    check_policy(t, "{'dtype':{'class_name':'Policy','config':{'name':'float16'}}}", EBB_F16,
+        EBB_F16);
+    check_policy(t, "{'dtype':{'class_name':'DTypePolicyMap',"
+                 "'config':{'default_policy':'float16','policy_map':{}}}}",
                  EBB_F16, EBB_F16);
     check_policy(t, "{'dtype':'string'}", EBB_DTYPE_NONE, EBB_DTYPE_NONE);
 }
@@ -145,7 +155,8 @@ TEST(policy_names)
 TEST(policy_of_quantized_layers_is_refused)
 {
     ebb_dtype c, v;
-    const json *j = model_json(t, "{'dtype':{'class_name':'QuantizedDTypePolicy','config':{'mode':'int8'}}}");
+    const json *j = model_json(t,
+        "{'dtype':{'class_name':'QuantizedDTypePolicy','config':{'mode':'int8'}}}");
     CHECK_STATUS(layer_policy_read(j, "here", &c, &v, &t->error), EBB_E_UNSUPPORTED);
     CHECK_CONTAINS(t->error.text, "QuantizedDTypePolicy");
     j = model_json(t, "{'dtype':'int8_from_float32'}");
@@ -155,5 +166,6 @@ TEST(policy_of_quantized_layers_is_refused)
 }
 
 TEST_MAIN(RUN(config_defaults), RUN(config_values), RUN(config_single_number_is_a_list),
-          RUN(config_faults_name_key_and_value), RUN(config_ignores_what_says_nothing), RUN(policy_names),
+          RUN(config_faults_name_key_and_value), RUN(config_ignores_what_says_nothing),
+              RUN(policy_names),
           RUN(policy_of_quantized_layers_is_refused))

@@ -1,3 +1,4 @@
+/* layer_table_test.c -- names, aliases and families of the layer table are unique and complete. */
 #include <string.h>
 
 #include "layer_model.h"
@@ -54,10 +55,13 @@ TEST(layers_and_operations_are_apart)
     CHECK(operation_find("Add") != layer_find("Add"));
 }
 
-static ebb_status resolve(test *t, const char *class_name, const char *registered, const layer_def **def)
+static ebb_status resolve(test *t, const char *class_name, const char *registered,
+                          const layer_def **def)
 {
-    const layer_config config = {
-        .class_name = class_name, .registered_name = registered, .module = "keras.layers", .name = "x"};
+    const layer_config config = {.class_name = class_name,
+                                 .registered_name = registered,
+                                 .module = "keras.layers",
+                                 .name = "x"};
     return layer_resolve(&config, "x", def, &t->error);
 }
 
@@ -79,5 +83,5 @@ TEST(python_code_is_refused_by_name)
     CHECK_STATUS(resolve(t, "", NULL, &def), EBB_E_FORMAT);
 }
 
-TEST_MAIN(RUN(tables_are_sound), RUN(names_are_found_by_alias), RUN(layers_and_operations_are_apart),
-          RUN(python_code_is_refused_by_name))
+TEST_MAIN(RUN(tables_are_sound), RUN(names_are_found_by_alias),
+          RUN(layers_and_operations_are_apart), RUN(python_code_is_refused_by_name))

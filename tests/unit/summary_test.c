@@ -1,3 +1,4 @@
+/* summary_test.c -- the summary table, line by line as Keras prints it. */
 #include <stdio.h>
 
 #include "layer_model.h"
@@ -27,8 +28,10 @@ static const char *summary_of(test *t, const char *model, lines *l)
 TEST(summary_of_a_chain)
 {
     lines l;
-    CHECK_TEXT(summary_of(t, MODEL_SEQUENTIAL(10, MODEL_LAYER("Dense", "'name':'dense','units':8") ","
-            MODEL_LAYER("Dense", "'name':'a_layer_with_a_long_name_that_wraps_around','units':3,'trainable':false") ","
+    CHECK_TEXT(summary_of(t, MODEL_SEQUENTIAL(10, MODEL_LAYER("Dense", "'name':'dense','units':8")
+        ","
+            MODEL_LAYER("Dense", "'name':'a_layer_with_a_long_name_that_wraps_around','units':3,"
+                                 "'trainable':false") ","
             MODEL_LAYER("Dropout", "'name':'dropout','rate':0.5")), &l),
         "Model: \"seq\"\n"
         "┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓\n"
@@ -49,12 +52,14 @@ TEST(summary_of_a_chain)
 TEST(summary_of_a_graph_shows_connections)
 {
     lines l;
-    CHECK_TEXT(summary_of(t, MODEL_FUNCTIONAL(MODEL_INPUT("input_layer_4", "[null,5,3]", "float32") ","
+    CHECK_TEXT(summary_of(t, MODEL_FUNCTIONAL(MODEL_INPUT("input_layer_4", "[null,5,3]", "float32")
+        ","
             MODEL_NODE("keras.src.ops.numpy", "Split", "split", ",'indices_or_sections':5,'axis':1",
                        MODEL_CALL(MODEL_TENSOR("input_layer_4", 0, 0))) ","
             MODEL_NODE("keras.src.ops.numpy", "Multiply", "multiply", "",
                        MODEL_CALL(MODEL_TENSOR("split", 0, 0) "," MODEL_TENSOR("split", 0, 1))) ","
-            MODEL_NODE("keras.layers", "Dense", "dense", ",'units':400000", MODEL_CALL(MODEL_TENSOR("multiply", 0, 0))),
+            MODEL_NODE("keras.layers", "Dense", "dense", ",'units':400000",
+                MODEL_CALL(MODEL_TENSOR("multiply", 0, 0))),
             "[['input_layer_4',0,0]]", "[['dense',0,0]]"), &l),
         "Model: \"net\"\n"
         "┏━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━┓\n"
@@ -81,7 +86,8 @@ TEST(summary_of_a_graph_shows_connections)
 
 TEST(summary_survives_failed_allocations)
 {
-    const description d = model_description(t, MODEL_SEQUENTIAL(4, MODEL_LAYER("Dense", "'name':'d','units':2")));
+    const description d = model_description(t, MODEL_SEQUENTIAL(4, MODEL_LAYER("Dense",
+        "'name':'d','units':2")));
     built_model      *m = NULL;
     lines             l = {0};
     CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
@@ -98,4 +104,5 @@ TEST(summary_survives_failed_allocations)
     }
 }
 
-TEST_MAIN(RUN(summary_of_a_chain), RUN(summary_of_a_graph_shows_connections), RUN(summary_survives_failed_allocations))
+TEST_MAIN(RUN(summary_of_a_chain), RUN(summary_of_a_graph_shows_connections),
+    RUN(summary_survives_failed_allocations))

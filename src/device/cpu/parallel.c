@@ -5,10 +5,12 @@
 #include "device/cpu/parallel.h"
 
 #ifdef _OPENMP
-static void parallel_run(uint32_t parts, size_t part, size_t count,
+/* Always the whole team: libgomp ends the threads that a smaller one leaves over, and starts them
+ * again for the next. */
+static void parallel_run(uint32_t threads, uint32_t parts, size_t part, size_t count,
                          void (*body)(void *context, size_t begin, size_t end), void *context)
 {
-#pragma omp parallel for num_threads(parts) schedule(static, 1)
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (uint32_t i = 0; i < parts; i++) {
         const size_t begin = i * part, rest = count - begin;
 
@@ -29,7 +31,7 @@ void parallel_for(uint32_t threads, size_t count, size_t grain,
         const size_t teams = grains < threads ? grains : threads;
         const size_t part = ((grains - 1) / teams + 1) * step;
 
-        parallel_run((uint32_t)((count - 1) / part + 1), part, count, body, context);
+        parallel_run(threads, (uint32_t)((count - 1) / part + 1), part, count, body, context);
         return;
     }
 #else
