@@ -36,8 +36,27 @@ static value glu_build(graph *g, value x)
     return op_mul(g, a, op_unary(g, UNARY_SIGMOID, b));
 }
 
-/* Projection on the simplex without sorting: element i is in the support when
- * 1 + k x_i > s, with k and s the number and the sum of the elements that are not below x_i. */
+static value as_float(graph *g, value flags)
+{
+    return op_cast(g, flags, EBB_F32);
+}
+
+/* [row, column]: 1 where element `column` comes before or at element `row` when sorted from above, equal
+ * elements in their order. other: [..., 1, n], own: [..., n, 1]. */
+static value sorted_before(graph *g, value other, value own, dim length)
+{
+    const shape along = {.rank = 2, .dims = {1, length}}, down = {.rank = 2, .dims = {length, 1}};
+    const value index = op_iota(g, length);
+    const value earlier = op_compare(g, COMPARE_LESS_EQUAL, op_reshape(g, index, &along),
+                                     op_reshape(g, index, &down));
+    const value tied = op_mul(g, as_float(g, op_compare(g, COMPARE_EQUAL, other, own)),
+                              as_float(g, earlier));
+    return op_add(g, as_float(g, op_compare(g, COMPARE_GREATER, other, own)), tied);
+}
+
+/* Without sorting: k and s of element i are the number and the sum of the elements up to it when sorted from
+ * above; it is in the support when 1 + k x_i > s. Keras's threshold is (sum of s over the support - 1) / size of
+ * the support, where the projection on the simplex has the last s alone: these are Keras's numbers. */
 static value sparsemax_build(graph *g, value x)
 {
     const uint32_t rank = graph_rank(g, x);
@@ -50,13 +69,13 @@ static value sparsemax_build(graph *g, value x)
     row.dims[rank - 1] = 1;
     column.dims[rank] = 1;
     const value other = op_reshape(g, x, &row), own = op_reshape(g, x, &column);
-    const value above = op_cast(g, op_compare(g, COMPARE_GREATER_EQUAL, other, own), EBB_F32);
-    const value count = op_reduce(g, REDUCE_SUM, above, 1u << rank, false);
-    const value sum = op_reduce(g, REDUCE_SUM, op_mul(g, above, other), 1u << rank, false);
+    const value before = sorted_before(g, other, own, graph_dim(g, x, -1));
+    const value count = op_reduce(g, REDUCE_SUM, before, 1u << rank, false);
+    const value sum = op_reduce(g, REDUCE_SUM, op_mul(g, before, other), 1u << rank, false);
     const value bound = op_add(g, op_mul(g, count, x), graph_scalar(g, 1));
-    const value inside = op_cast(g, op_compare(g, COMPARE_GREATER, bound, sum), EBB_F32);
+    const value inside = as_float(g, op_compare(g, COMPARE_GREATER, bound, sum));
     const uint32_t last = 1u << (rank - 1);
-    const value total = op_reduce(g, REDUCE_SUM, op_mul(g, inside, x), last, true);
+    const value total = op_reduce(g, REDUCE_SUM, op_mul(g, inside, sum), last, true);
     const value size = op_reduce(g, REDUCE_SUM, inside, last, true);
     const value threshold = op_div(g, op_sub(g, total, graph_scalar(g, 1)), size);
     return op_unary(g, UNARY_RELU, op_sub(g, x, threshold));
@@ -77,6 +96,7 @@ static const activation_def activations[] = {
     {"hard_silu", ONE(HARD_SILU)},
     {"sigmoid", ONE(SIGMOID)},
     {"hard_sigmoid", {UNARY_HARD_SIGMOID, 1.0f / 6.0f, 0.5f, 0}, NULL},
+    {"hard_sigmoid_keras2", {UNARY_HARD_SIGMOID, 0.2f, 0.5f, 0}, NULL}, /* named so by format/ */
     {"log_sigmoid", ONE(LOG_SIGMOID)},
     {"softplus", ONE(SOFTPLUS)},
     {"softsign", ONE(SOFTSIGN)},
