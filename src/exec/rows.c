@@ -129,12 +129,20 @@ static bool node_keeps(const tracer *t, const node *n)
     case OP_conv_transpose:
     case OP_pool:
     case OP_resize:
-    case OP_rnn: return batch_axis(t, first) == 0 && batch_axis(t, n->outputs[0]) == 0;
+    case OP_rnn:
+    case OP_conv_lstm: return batch_axis(t, first) == 0 && batch_axis(t, n->outputs[0]) == 0;
     case OP_reshape: return reshape_keeps(t, n);
     case OP_transpose: return batch_axis(t, n->outputs[0]) != AXIS_MIXED;
     case OP_gather: return gather_keeps(t, n);
     default: return batch_axis(t, first) >= 0 && axis_op_keeps(t, n, batch_axis(t, first));
     }
+}
+
+/* Has it one row per row of the batch? */
+static bool is_batched(const tracer *t, value v)
+{
+    if (graph_rank(t->graph, v) == 0) return false;
+    return dim_symbol_number(t->graph, graph_dim(t->graph, v, 0)) == t->symbol;
 }
 
 bool graph_rows_independent(const graph *g, uint32_t batch_symbol)
@@ -145,8 +153,11 @@ bool graph_rows_independent(const graph *g, uint32_t batch_symbol)
         const node *n = &g->nodes[i];
         if (!n->is_dead && !g->values[n->outputs[0]].is_constant && !node_keeps(&t, n)) return false;
     }
+    for (uint32_t i = 0; i < g->input_count; i++) {
+        if (!is_batched(&t, g->inputs[i])) return false;
+    }
     for (uint32_t i = 0; i < g->output_count; i++) {
-        if (graph_dim(g, g->outputs[i], 0) != graph_dim(g, g->inputs[0], 0)) return false;
+        if (!is_batched(&t, g->outputs[i])) return false;
     }
     return true;
 }

@@ -360,6 +360,23 @@ typedef struct rnn_operands {
 /* Returns y; y + 1 and y + 2 are the states. */
 value op_rnn(graph *g, const rnn_operands *operands, const rnn_attributes *attributes);
 
+/* An LSTM whose products are convolutions, over a sequence: x [n, t, spatial..., 4f] are the
+ * products of the input with their bias; kernel [k..., f, 4f] goes over the state with stride 1
+ * and TensorFlow's SAME padding; gates i,f,c,o. Inputs: x, kernel, mask? BOOL [n, t],
+ * h0? [n, spatial..., f], c0?. Outputs: y ([n, t, spatial..., f] if return_sequences, else without
+ * t), last h, last c. Masks and go_backwards as rnn. */
+typedef struct conv_lstm_attributes {
+    uint32_t spatial; /* 1, 2 or 3 */
+    unary_attributes activation, recurrent_activation;
+    bool go_backwards, return_sequences, zero_output_for_mask;
+} conv_lstm_attributes;
+typedef struct conv_lstm_operands {
+    value x, kernel, mask, h0, c0;
+} conv_lstm_operands;
+/* Returns y; y + 1 and y + 2 are the states. */
+value op_conv_lstm(graph *g, const conv_lstm_operands *operands,
+                   const conv_lstm_attributes *attributes);
+
 /* -- helpers on top of ops --------------------------------------------------------------------- */
 
 /* Broadcast shape of two shapes into *result; false (and graph_fail) if they cannot match. */

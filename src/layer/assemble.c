@@ -28,6 +28,14 @@ bool assembly_no_memory(assembly *a, const char *where)
     return false;
 }
 
+bool assembly_mask_is_lost(const assembly *a, value v)
+{
+    for (uint32_t i = 0; i < a->unmasked_count; i++) {
+        if (a->unmasked[i] == v) return true;
+    }
+    return false;
+}
+
 bool assembly_goes_on(assembly *a)
 {
     ebb_error *error = &a->graph->error;
@@ -114,9 +122,10 @@ ebb_status assemble_model(region *home, const description *d, problem_function p
     a.graph = graph_open(home);
     built_model *m = region_new(home, built_model, 1);
     if (a.graph == NULL || m == NULL) return region_fail(home, error, d->path, "the graph");
-    a.batch = dim_symbol(a.graph, "batch");
+    a.model = d->model;
     a.is_batch_free = batch_is_free(d->model);
     bool good = model_build(&a, d->model, m);
+    m->batch = a.batch;
     if (good && a.problem_count == 0) good = graph_verify(a.graph, &a.graph->error) == EBB_OK;
     if (!good && assembly_goes_on(&a)) good = true;
     const ebb_error *found = !good ? &a.graph->error : &a.first;

@@ -30,6 +30,7 @@ typedef struct built_model {
     uint32_t      input_count, output_count;
     layer_weight **weights; /* in the order of Keras's model.weights; graph weight index == position */
     uint32_t       weight_count;
+    dim            batch; /* the symbol for the rows of the inputs; 0: the file fixes them */
     uint64_t       parameters, parameters_trainable;
 } built_model;
 

@@ -14,10 +14,13 @@ typedef struct assembly {
     region          *home;
     graph           *graph;
     uint32_t         keras_major;
-    dim              batch;         /* one symbol for the rows of every input */
+    const model_config *model;      /* at the top */
+    dim              batch;         /* one symbol for the rows of every input; 0 until one has it */
     bool             is_batch_free; /* rows that the file fixes are any number all the same */
     uint32_t         weight_count; /* so far, in order of creation */
     uint32_t         call_count;
+    value           *unmasked; /* build_mask_drop() */
+    uint32_t         unmasked_count, unmasked_capacity;
     problem_function problem; /* NULL: the first fault ends it */
     void            *context;
     uint32_t         problem_count;
@@ -31,6 +34,8 @@ bool assembly_fail(assembly *a, ebb_status status, const char *where, const char
     EBB_PRINTF(4, 5);
 /* E_MEMORY; always false. */
 bool assembly_no_memory(assembly *a, const char *where);
+
+bool assembly_mask_is_lost(const assembly *a, value v);
 
 /* -- instance.c ------------------------------------------------------------------------------------ */
 

@@ -108,13 +108,28 @@ static void weight_bind(binder *b, uint32_t index, const tensor_group *g)
           w->variable, w->path, g->count);
 }
 
+/* Keras finds an inner layer under each attribute that holds it, and which comes first has changed:
+ * "query_dense" may be "_query_dense" in the file, and the other way round. */
+static const tensor_group *group_find(binder *b, const char *path)
+{
+    const tensor_group *g = description_group(b->d, path);
+    const char         *slash = strrchr(path, '/');
+    const char         *last = slash == NULL ? path : slash + 1;
+    if (g != NULL || slash == NULL) return g;
+    char       other[512];
+    const bool is_hidden = last[0] == '_';
+    const int  length = snprintf(other, sizeof other, "%.*s%s%s", (int)(last - path), path,
+                                 is_hidden ? "" : "_", last + is_hidden);
+    return length > 0 && (size_t)length < sizeof other ? description_group(b->d, other) : NULL;
+}
+
 static void bind_by_path(binder *b)
 {
     const tensor_group *g = NULL;
     const char         *path = NULL;
     for (uint32_t k = 0; k < b->model->weight_count && goes_on(b); k++) {
         const char *wanted = b->model->weights[k]->path;
-        if (path == NULL || strcmp(path, wanted) != 0) g = description_group(b->d, wanted);
+        if (path == NULL || strcmp(path, wanted) != 0) g = group_find(b, wanted);
         path = wanted;
         weight_bind(b, k, g);
     }
@@ -353,6 +368,10 @@ ebb_status bind_weights(region *home, const description *d, const built_model *m
 static ebb_status read_straight(const tensor_entry *t, ebb_dtype dtype, uint64_t first, uint64_t count,
                                 char *bytes, ebb_error *error)
 {
+    if (ebb_dtype_bytes(t->dtype) == 0) {
+        return fail(error, EBB_E_UNSUPPORTED, t->path,
+                    "the file keeps it in a type that ebb cannot read; save the model again from Keras");
+    }
     if (t->dtype == dtype) return t->read(t, first, count, bytes, error);
     char           buffer[CHUNK_BYTES];
     const uint64_t step = CHUNK_BYTES / ebb_dtype_bytes(t->dtype);

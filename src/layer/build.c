@@ -198,6 +198,24 @@ bool build_child_call(layer_build *b, layer_instance *child, layer_call *call)
     return instance_call(b->assembly, child, b->depth + 1, call);
 }
 
+void build_mask_drop(layer_build *b, const layer_tensor *t)
+{
+    assembly *a = b->assembly;
+    if (t->mask == VALUE_NONE || !graph_ok(b->graph) || assembly_mask_is_lost(a, t->v)) return;
+    if (a->unmasked_count == a->unmasked_capacity) {
+        const uint32_t capacity = a->unmasked_capacity == 0 ? 8 : a->unmasked_capacity * 2;
+        value         *larger = region_new(b->home, value, capacity);
+        if (larger == NULL) {
+            no_memory(b);
+            return;
+        }
+        if (a->unmasked_count > 0) memcpy(larger, a->unmasked, a->unmasked_count * sizeof *larger);
+        a->unmasked = larger;
+        a->unmasked_capacity = capacity;
+    }
+    a->unmasked[a->unmasked_count++] = t->v;
+}
+
 /* -- small help ----------------------------------------------------------------------------------- */
 
 int build_axis(layer_build *b, value v, int64_t axis)

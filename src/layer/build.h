@@ -17,6 +17,7 @@ typedef struct layer_tensor {
     value     mask;
     ebb_dtype dtype; /* F32 also for what computes in float32 but is float16 in Keras: see declared */
     ebb_dtype declared; /* dtype by Keras's policy: F16 under mixed_float16; outputs are cast to it */
+    bool      is_mask_lost; /* see build_mask_drop() */
 } layer_tensor;
 
 typedef enum call_argument_kind { CALL_NONE, CALL_TENSOR, CALL_LIST, CALL_LITERAL } call_argument_kind;
@@ -123,6 +124,11 @@ void build_adopt(layer_build *b, const layer_instance *child, const char *name);
 layer_instance *build_child(layer_build *b, const char *attribute, const json *object);
 /* Calls a child. `call` is filled like any layer_call (inputs, arguments). */
 bool build_child_call(layer_build *b, layer_instance *child, layer_call *call);
+
+/* MultiHeadAttention takes the mask off the tensors it is called with. Layers called with one tensor
+ * alone have had their mask noted before, when the model was built; layers of several tensors ask
+ * when the model runs, and find none on these tensors and what follows from them (is_mask_lost). */
+void build_mask_drop(layer_build *b, const layer_tensor *t);
 
 /* -- small help ----------------------------------------------------------------------------------- */
 

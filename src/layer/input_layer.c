@@ -1,15 +1,19 @@
-/* input_layer.c -- InputLayer: an input of the graph at the top of a model, the caller's tensor in a nested one.
+/* input_layer.c -- InputLayer: an input of the graph at the top of a model, the caller's tensor in
+ * a nested one.
  *
- * [batch, ...] as batch_shape says; null axes are symbols, the first one shared by all inputs. What comes in with
- * another type than float32, int32 or bool is cast at once. Source: keras/src/layers/core/input_layer.py. */
+ * [batch, ...] as batch_shape says; null axes are symbols, the first one shared by all inputs. What
+ * comes in with another type than float32, int32 or bool is cast at once. An attention mask of rank
+ * 2 has no rows: it is [query length, key length], the same for the whole batch. Source:
+ * keras/src/layers/core/input_layer.py. */
 #include <stddef.h>
+#include <string.h>
 
 #include "layer/assembly.h"
 #include "tensor/dtype.h"
 
 typedef struct input_layer {
     const json *batch_shape;
-    bool        sparse, ragged, optional;
+    bool sparse, ragged, optional;
 } input_layer;
 
 static const layer_field input_layer_fields[] = {
@@ -20,11 +24,56 @@ static const layer_field input_layer_fields[] = {
     {NULL, FIELD_BOOL, 0, false, 0, NULL},
 };
 
-static bool axis_read(layer_build *b, const json *length, uint32_t axis, dim *result)
+static bool refers_to(const argument *a, uint32_t layer)
 {
-    if (axis == 0 && (json_is_null(length) || b->assembly->is_batch_free)) {
+    return a->kind == ARGUMENT_TENSOR && a->ref.layer == layer;
+}
+
+/* Recursion: as deep as the reader lets lists be nested. */
+static bool holds_input(const argument *a, uint32_t layer)
+{
+    for (uint32_t i = 0; a->kind == ARGUMENT_LIST && i < a->item_count; i++) {
+        if (holds_input(&a->items[i], layer)) return true;
+    }
+    return refers_to(a, layer);
+}
+
+/* Counts the uses of an input as an attention mask in calls of one layer; false: it is used
+ * otherwise, too. */
+static bool masks_count(const layer_config *l, uint32_t input, uint32_t *uses)
+{
+    for (uint32_t i = 0; i < l->call_count; i++) {
+        for (uint32_t k = 0; k < l->calls[i].argument_count; k++) {
+            const argument *a = &l->calls[i].arguments[k];
+            if (!holds_input(a, input)) continue;
+            if (!refers_to(a, input) || a->name == NULL || strcmp(a->name, "attention_mask") != 0)
+                return false;
+            (*uses)++;
+        }
+    }
+    return true;
+}
+
+/* Is the input of the model at the top used as an attention mask, and for nothing else? */
+static bool is_attention_mask(const model_config *m, const layer_config *config)
+{
+    uint32_t uses = 0, input = 0;
+    while (input < m->layer_count && &m->layers[input] != config) input++;
+    for (uint32_t i = 0; i < m->output_count; i++) {
+        if (m->outputs[i].ref.layer == input) return false;
+    }
+    for (uint32_t i = 0; i < m->layer_count; i++) {
+        if (!masks_count(&m->layers[i], input, &uses)) return false;
+    }
+    return uses > 0;
+}
+
+static bool axis_read(layer_build *b, const json *length, uint32_t axis, bool has_rows, dim *result)
+{
+    if (has_rows && axis == 0 && (json_is_null(length) || b->assembly->is_batch_free)) {
+        if (b->assembly->batch == 0) b->assembly->batch = dim_symbol(b->graph, "batch");
         *result = b->assembly->batch;
-        return true;
+        return graph_ok(b->graph);
     }
     if (json_is_null(length)) {
         const char *name = region_format(b->home, "%s axis %u", b->instance->name, axis);
@@ -35,7 +84,8 @@ static bool axis_read(layer_build *b, const json *length, uint32_t axis, dim *re
     *result = json_integer(length, -1);
     if (*result >= 0) return true;
     char text[80];
-    return layer_fail(b, EBB_E_FORMAT, "axis %u of batch_shape: expected a length or null, found %s", axis,
+    return layer_fail(b, EBB_E_FORMAT,
+                      "axis %u of batch_shape: expected a length or null, found %s", axis,
                       json_describe(length, text, sizeof text));
 }
 
@@ -47,12 +97,14 @@ static bool shape_read(layer_build *b, const json *dims, shape *s)
                           json_describe(dims, text, sizeof text));
     }
     if (dims->count > EBB_RANK_MAX) {
-        return layer_fail(b, EBB_E_UNSUPPORTED, "an input of rank %u; at most %d is possible", dims->count,
-                          EBB_RANK_MAX);
+        return layer_fail(b, EBB_E_UNSUPPORTED, "an input of rank %u; at most %d is possible",
+                          dims->count, EBB_RANK_MAX);
     }
     s->rank = dims->count;
+    const bool has_rows =
+        s->rank != 2 || !is_attention_mask(b->assembly->model, b->instance->source);
     for (uint32_t i = 0; i < s->rank; i++) {
-        if (!axis_read(b, json_item(dims, i), i, &s->dims[i])) return false;
+        if (!axis_read(b, json_item(dims, i), i, has_rows, &s->dims[i])) return false;
     }
     return true;
 }
@@ -63,23 +115,26 @@ static ebb_dtype compute_for(ebb_dtype declared)
     return dtype_is_integer(declared) ? EBB_I32 : EBB_F32;
 }
 
-/* A tensor handed to a nested model must fit where both say how long an axis is; Keras lets the rows go. */
-static bool pass_through(layer_build *b, const input_layer *c, const layer_tensor *from, layer_tensor *to)
+/* A tensor handed to a nested model must fit where both say how long an axis is; Keras lets the
+ * rows go. */
+static bool pass_through(layer_build *b, const input_layer *c, const layer_tensor *from,
+                         layer_tensor *to)
 {
     const shape *s = graph_shape(b->graph, from->v);
-    const bool   has_rank = c->batch_shape != NULL && c->batch_shape->kind == JSON_ARRAY;
-    bool         fits = !has_rank || c->batch_shape->count == s->rank;
+    const bool has_rank = c->batch_shape != NULL && c->batch_shape->kind == JSON_ARRAY;
+    bool fits = !has_rank || c->batch_shape->count == s->rank;
     for (uint32_t i = 1; fits && has_rank && i < s->rank; i++) {
         const int64_t wanted = json_integer(json_item(c->batch_shape, i), -1);
         if (wanted >= 0 && dim_known(s->dims[i]) && s->dims[i] != wanted) fits = false;
     }
     if (!fits) {
-        char        have[160];
+        char have[160];
         text_writer want;
         text_begin(&want, b->home);
         text_json_value(&want, c->batch_shape);
-        return layer_fail(b, EBB_E_SHAPE, "the model around it was made for the shape %s, but is called with %s",
-                          want.failed ? "?" : want.text, shape_text(b->graph, s, have, sizeof have));
+        return layer_fail(
+            b, EBB_E_SHAPE, "the model around it was made for the shape %s, but is called with %s",
+            want.failed ? "?" : want.text, shape_text(b->graph, s, have, sizeof have));
     }
     *to = *from;
     to->v = op_cast(b->graph, from->v, compute_for(b->instance->compute));
@@ -90,7 +145,7 @@ static bool pass_through(layer_build *b, const input_layer *c, const layer_tenso
 static bool input_layer_build(layer_build *b, const void *config, layer_call *call)
 {
     const input_layer *c = config;
-    const ebb_dtype    declared = b->instance->compute;
+    const ebb_dtype declared = b->instance->compute;
     if (c->ragged) return layer_fail(b, EBB_E_UNSUPPORTED, "ragged inputs are not supported");
     if (declared == EBB_DTYPE_NONE) {
         return layer_fail(b, EBB_E_UNSUPPORTED, "inputs of text are not supported");

@@ -134,7 +134,11 @@ static bool outputs_complete(assembly *a, const layer_instance *i, layer_call *c
             return assembly_fail(a, EBB_E_INTERNAL, i->title, "%s left output %u unset", i->class_name, k);
         }
         output_complete(a->graph, i, call, t);
-        if (i->model != NULL || i->def->masking == MASK_OWN) continue;
+        if (i->model != NULL) continue;
+        for (uint32_t n = 0; n < call->input_count; n++) {
+            t->is_mask_lost |= call->inputs[n].is_mask_lost;
+        }
+        if (i->def->masking == MASK_OWN) continue;
         const bool passes = i->def->masking == MASK_PASSES && call->input_count > 0;
         t->mask = passes ? call->inputs[0].mask : VALUE_NONE;
     }

@@ -27,10 +27,16 @@ typedef struct name_counter {
     uint32_t      count, capacity;
 } name_counter;
 
+/* Objects go by the name of the Python class, which in one case is not that of configurations. */
+static const char *python_name(const char *class_name)
+{
+    return strcmp(class_name, "GroupQueryAttention") == 0 ? "GroupedQueryAttention" : class_name;
+}
+
 static const char *unique_name(assembly *a, name_counter *counter, const char *class_name)
 {
     char snake[256];
-    keras_snake_case(class_name, snake, sizeof snake);
+    keras_snake_case(python_name(class_name), snake, sizeof snake);
     for (uint32_t i = 0; i < counter->count; i++) {
         if (strcmp(counter->items[i].name, snake) != 0) continue;
         return region_format(a->home, "%s_%u", snake, ++counter->items[i].count);
@@ -217,6 +223,7 @@ static bool tensor_convert(runner *r, const argument *from, uint32_t user, call_
                              title_of(r, c->layer), c->output_count);
     }
     to->tensor = c->outputs[from->ref.tensor];
+    to->tensor.is_mask_lost |= assembly_mask_is_lost(r->a, to->tensor.v);
     return true;
 }
 

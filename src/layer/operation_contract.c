@@ -190,7 +190,7 @@ static const layer_field einsum_fields[] = {
 static bool einsum_operation_build(layer_build *b, const void *config, layer_call *call)
 {
     const contract_config *c = config;
-    value                  items[EINSUM_OPERANDS_MAX];
+    value                  items[EINSUM_OPERANDS_MAX] = {0};
     bool                   integers = true;
     if (call->argument_count > EINSUM_OPERANDS_MAX) {
         return layer_fail(b, EBB_E_UNSUPPORTED, "an Einstein sum of %u operands", call->argument_count);

@@ -149,7 +149,7 @@ static bool cast_build(layer_build *b, const void *config, layer_call *call)
     if (!operation_dtype(b, c->dtype, &call->outputs[0].declared)) return false;
     return operation_result(b, call, operation_cast(b, x, call->outputs[0].declared));
 }
-OPERATION_DEF(cast, "Cast", NULL, sizeof(dtype_config), dtype_fields);
+OPERATION_DEF(cast, "Cast", "ConvertToTensor", sizeof(dtype_config), dtype_fields);
 
 static bool fill_apply(layer_build *b, const dtype_config *c, layer_call *call, value number)
 {

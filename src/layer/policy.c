@@ -1,12 +1,17 @@
-/* policy.c -- Keras's dtype policy: in which type a layer computes, in which type its variables are.
+/* policy.c -- Keras's dtype policy: in which type a layer computes, in which type its variables
+ * are.
  *
- * "mixed_float16" computes in float16 over float32 variables; a plain name is both. ebb computes in float32
- * all the same and casts at the border. Source: keras/src/dtype_policies/dtype_policy.py. */
+ * "mixed_float16" computes in float16 over float32 variables; a plain name is both. ebb computes in
+ * float32 all the same and casts at the border. Source: keras/src/dtype_policies/dtype_policy.py.
+ */
 #include <string.h>
 
 #include "base/status.h"
 #include "layer/layer.h"
 #include "tensor/dtype.h"
+
+static const char quantized_policies[] = "QuantizedDTypePolicy|QuantizedFloat8DTypePolicy|"
+                                         "Int4DTypePolicy|GPTQDTypePolicy|AWQDTypePolicy";
 
 static ebb_status policy_named(const char *name, const char *where, ebb_dtype *compute,
                                ebb_dtype *variable, ebb_error *error)
@@ -38,13 +43,20 @@ static ebb_status policy_object(const json *object, const char *where, ebb_dtype
         const json *map = json_path(object, "config.policy_map");
         if (map == NULL || map->count == 0) {
             const json *inner = json_path(object, "config.default_policy");
-            const char *name = json_text(inner, json_text(json_path(inner, "config.name"), "float32"));
+            const char *name =
+                json_text(inner, json_text(json_path(inner, "config.name"), "float32"));
             return policy_named(name, where, compute, variable, error);
         }
     }
+    if (name_among(quantized_policies, class_name)) {
+        return fail(error, EBB_E_UNSUPPORTED, where,
+                    "quantized weights (%s) cannot be loaded; save the model before quantizing it",
+                    class_name);
+    }
     return fail(error, EBB_E_UNSUPPORTED, where,
-                "the dtype policy %.60s is not supported: quantized layers and policies per sublayer "
-                "cannot be loaded; save the model before quantizing it",
+                "the dtype policy %.60s is not supported; give the layer one policy of floats and "
+                "save the model "
+                "again",
                 class_name[0] != '\0' ? class_name : "without a class name");
 }
 
