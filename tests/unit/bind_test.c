@@ -36,7 +36,7 @@ static tensor_group group(test *t, const char *name, uint32_t count, const tenso
 {
     tensor_entry *copy = region_new(t->home, tensor_entry, count + 1);
     CHECK(copy != NULL);
-    memcpy(copy, tensors, count * sizeof *copy);
+    if (count > 0) memcpy(copy, tensors, count * sizeof *copy);
     return (tensor_group){name, copy, count};
 }
 
@@ -81,6 +81,36 @@ TEST(bind_by_path)
     float two[2];
     CHECK_OK(bind_read(t->home, &sources[1], m->weights[1], 0, 2, two, &t->error));
     CHECK_NEAR(two[1], 201, 0);
+}
+
+/* One object, two attributes: "query_dense" and "_query_dense". */
+TEST(bind_by_path_knows_both_names_of_an_attribute)
+{
+    description d = model_description(
+        t, MODEL_FUNCTIONAL(MODEL_INPUT("x", "[null,5,2]", "float32") "," MODEL_NODE(
+                                "keras.layers", "MultiHeadAttention", "a",
+                                ",'num_heads':1,'key_dim':2,'use_bias':false",
+                                MODEL_CALL(MODEL_TENSOR("x", 0, 0) "," MODEL_TENSOR("x", 0, 0))),
+                            "[['x',0,0]]", "[['a',0,0]]"));
+    built_model *m = NULL;
+    tensor_entry kernels[4];
+    for (int k = 0; k < 4; k++) {
+        kernels[k] = tensor(t, "k", EBB_F32, 100 * (float)k, 3, k < 3 ? 2 : 1, k < 3 ? 1 : 2);
+        kernels[k].dims[2] = 2;
+    }
+    tensor_group groups[] = {
+        group(t, "layers/multi_head_attention/_key_dense", 1, &kernels[1]),
+        group(t, "layers/multi_head_attention/_query_dense", 1, &kernels[0]),
+        group(t, "layers/multi_head_attention/output_dense", 1, &kernels[3]),
+        group(t, "layers/multi_head_attention/value_dense", 1, &kernels[2]),
+    };
+    d.groups = groups;
+    d.group_count = 4;
+    weight_source *sources = NULL;
+    CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
+    CHECK_OK(bind_weights(t->home, &d, m, NULL, NULL, &sources, &t->error));
+    CHECK_EQ(m->weight_count, 4);
+    for (uint32_t k = 0; k < 4; k++) check_weight(t, m, sources, k, 100 * (float)k);
 }
 
 typedef struct faults {
@@ -255,6 +285,7 @@ TEST(bind_survives_failed_allocations)
     }
 }
 
-TEST_MAIN(RUN(bind_by_path), RUN(bind_by_path_names_every_fault), RUN(bind_by_order),
+TEST_MAIN(RUN(bind_by_path), RUN(bind_by_path_knows_both_names_of_an_attribute),
+          RUN(bind_by_path_names_every_fault), RUN(bind_by_order),
           RUN(bind_by_order_of_nested_models), RUN(bind_converts_old_kernels),
           RUN(bind_survives_failed_allocations))

@@ -248,6 +248,58 @@ TEST(cudnn_weights_become_plain_ones)
     for (int i = 0; i < 18; i++) CHECK_EQ(b->result[i], b->values[2][i]);
 }
 
+/* Stored: bias, a, b, kernel; wanted: kernel, bias. A frozen layer keeps its arrays in the order
+ * they were made. */
+static void adapted_check(test *t, const char *class_name, const char *text, bool is_frozen,
+                          float scale)
+{
+    bench *b = bench_new(t);
+    const weight_shape wanted[] = {{2, {3, 4}}, {1, {4}}};
+    const uint32_t kernel = is_frozen ? 0 : 3, bias = is_frozen ? 1 : 0, a = is_frozen ? 2 : 1;
+    const legacy_layer layer = {class_name, config(t, text), 3, "tensorflow"};
+    if (is_frozen) ARRAY(b, 3, 4);
+    ARRAY(b, 4);
+    ARRAY(b, 3, 2);
+    ARRAY(b, 2, 4);
+    if (!is_frozen) ARRAY(b, 3, 4);
+    CHECK_OK(legacy_weights_plan(&layer, b->shapes, 4, wanted, 2, &b->plan, &t->error));
+    CHECK(!b->plan.is_identity);
+    CHECK_EQ(b->plan.count, 2);
+    SHAPE(b, 0, 3, 4);
+    SHAPE(b, 1, 4);
+    CHECK(legacy_weights_needs(&b->plan, 0, a) && legacy_weights_needs(&b->plan, 0, a + 1));
+    CHECK(legacy_weights_needs(&b->plan, 0, kernel) && !legacy_weights_needs(&b->plan, 0, bias));
+    legacy_weights_apply(&b->plan, 0, b->stored, b->result);
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 4; k++) {
+            float sum = 0;
+            for (int j = 0; j < 2; j++)
+                sum += b->values[a][2 * i + j] * b->values[a + 1][4 * j + k];
+            CHECK_NEAR(b->result[4 * i + k], b->values[kernel][4 * i + k] + scale * sum,
+                       1e-6 * (double)sum);
+        }
+    }
+    legacy_weights_apply(&b->plan, 1, b->stored, b->result);
+    for (int k = 0; k < 4; k++) CHECK_EQ(b->result[k], b->values[bias][k]);
+}
+
+TEST(low_rank_adaptions_are_added)
+{
+    adapted_check(t, "EinsumDense", "{\"lora_rank\": 2, \"lora_alpha\": 5}", false, 2.5f);
+    adapted_check(t, "EinsumDense", "{\"lora_rank\": 2}", false, 1);
+    adapted_check(t, "Dense", "{\"lora_rank\": 2, \"lora_alpha\": 5}", false, 1);
+    adapted_check(t, "Dense", "{\"lora_rank\": 2, \"trainable\": false}", true, 1);
+
+    bench *b = bench_new(t);
+    const weight_shape wanted[] = {{2, {3, 4}}};
+    const legacy_layer layer = {"Dense", config(t, "{\"lora_rank\": 2}"), 3, ""};
+    ARRAY(b, 3, 1);
+    ARRAY(b, 2, 4);
+    ARRAY(b, 3, 4);
+    CHECK_OK(legacy_weights_plan(&layer, b->shapes, 3, wanted, 1, &b->plan, &t->error));
+    CHECK(b->plan.is_identity);
+}
+
 TEST(arrays_that_do_not_fit_are_refused)
 {
     bench *b = bench_new(t);
@@ -265,4 +317,5 @@ TEST_MAIN(RUN(keras_3_arrays_stay), RUN(keras_1_channels_first_kernels),
           RUN(keras_1_transposed_and_three_dimensional_kernels),
           RUN(keras_1_one_dimensional_kernels), RUN(theano_kernels_are_turned),
           RUN(kernels_of_another_shape_are_transposed), RUN(keras_1_gates_are_joined),
-          RUN(cudnn_weights_become_plain_ones), RUN(arrays_that_do_not_fit_are_refused))
+          RUN(cudnn_weights_become_plain_ones), RUN(low_rank_adaptions_are_added),
+          RUN(arrays_that_do_not_fit_are_refused))

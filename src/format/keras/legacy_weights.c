@@ -330,6 +330,43 @@ static uint32_t cudnn_gates(const planner *p)
     return shape_is(&p->stored[2], 1, bias) ? (uint32_t)gates : 0;
 }
 
+/* -- LoRA -------------------------------------------------------------------------------------- */
+
+/* The kernel does not learn any more: it comes last, unless nothing learns. Reading its own files,
+ * Keras forgets lora_alpha in some classes, which is to say that it is lora_rank. */
+static bool lora_plan(planner *p)
+{
+    const json *config = p->layer->config;
+    const int64_t rank = json_integer(json_get(config, "lora_rank"), 0);
+    const bool is_frozen = !json_boolean(json_get(config, "trainable"), true);
+    const bool forgets = name_in("|Dense|Embedding|ReversibleEmbedding|", p->layer->class_name);
+    const uint32_t others = p->wanted_count - 1;
+
+    if (rank <= 0 || p->wanted == NULL || p->wanted_count == 0 ||
+        p->stored_count != p->wanted_count + 2)
+        return false;
+    const uint32_t kernel = is_frozen ? 0 : others + 2, a = is_frozen ? others + 1 : others;
+    const weight_shape *shape = &p->stored[kernel];
+    if (shape->rank < 2 || p->stored[a].rank != shape->rank || p->stored[a + 1].rank != 2)
+        return false;
+    const int64_t columns = shape->dims[shape->rank - 1], rows = elements(shape) / columns;
+    const int64_t dims_b[] = {rank, columns};
+    weight_shape left = *shape;
+    left.dims[left.rank - 1] = rank;
+    if (!shape_is(&p->stored[a], left.rank, left.dims) || !shape_is(&p->stored[a + 1], 2, dims_b))
+        return false;
+    copy(p, kernel, 0);
+    for (uint32_t i = 0; i < others; i++) copy(p, i + is_frozen, i + 1);
+    const double alpha = json_number(json_get(config, "lora_alpha"), (double)rank);
+    p->plan->product = (weight_product){.a = a,
+                                        .b = a + 1,
+                                        .rows = rows,
+                                        .inner = rank,
+                                        .columns = columns,
+                                        .scale = forgets ? 1.0f : (float)(alpha / (double)rank)};
+    return !p->failed;
+}
+
 /* -- layers ------------------------------------------------------------------------------------ */
 
 static void layer_plan(planner *p)
@@ -444,7 +481,11 @@ ebb_status legacy_weights_plan(const legacy_layer *layer, const weight_shape *st
 
     memset(plan, 0, sizeof *plan);
     plan->is_identity = true;
-    if (layer->keras_major >= 3 || !shapes_usable(stored, stored_count)) return EBB_OK;
+    if (!shapes_usable(stored, stored_count)) return EBB_OK;
+    if (layer->keras_major >= 3) {
+        plan->is_identity = !lora_plan(&p);
+        return EBB_OK;
+    }
     if (!innermost(&inner, &backward, &is_bidirectional)) return EBB_OK;
     if (is_bidirectional && stored_count % 2 != 0) return EBB_OK;
     if (is_bidirectional) {
@@ -469,6 +510,10 @@ uint64_t legacy_weights_elements(const legacy_plan *plan, uint32_t index)
 
 bool legacy_weights_needs(const legacy_plan *plan, uint32_t index, uint32_t stored)
 {
+    const weight_product *product = &plan->product;
+    if (product->inner > 0 && product->wanted == index &&
+        (product->a == stored || product->b == stored))
+        return true;
     for (uint32_t i = 0; i < plan->move_count; i++) {
         if (plan->moves[i].wanted == index && plan->moves[i].stored == stored) return true;
     }
@@ -498,6 +543,17 @@ static void move_apply(const weight_move *m, const float *from, float *result)
     }
 }
 
+static void product_apply(const weight_product *p, const float *a, const float *b, float *result)
+{
+    for (int64_t i = 0; i < p->rows; i++) {
+        for (int64_t j = 0; j < p->inner; j++) {
+            const float factor = p->scale * a[i * p->inner + j];
+            for (int64_t k = 0; k < p->columns; k++)
+                result[i * p->columns + k] += factor * b[j * p->columns + k];
+        }
+    }
+}
+
 void legacy_weights_apply(const legacy_plan *plan, uint32_t index, const float *const *stored,
                           float *result)
 {
@@ -505,4 +561,7 @@ void legacy_weights_apply(const legacy_plan *plan, uint32_t index, const float *
         const weight_move *m = &plan->moves[i];
         if (m->wanted == index) move_apply(m, stored[m->stored], result);
     }
+    const weight_product *product = &plan->product;
+    if (product->inner > 0 && product->wanted == index)
+        product_apply(product, stored[product->a], stored[product->b], result);
 }

@@ -12,10 +12,12 @@
  * convolutions, separable ones), gates kept apart (LSTM 12 arrays, GRU 9, ConvLSTM2D 12); kernels
  * turned by 180 degrees by Theano; kernels saved in channels_first order by any version; CuDNNLSTM
  * and CuDNNGRU, told by the size of their bias. Bidirectional and TimeDistributed follow the rules
- * of the layer they hold.
+ * of the layer they hold. A layer that was adapted with LoRA (Keras 3) has its two small matrices
+ * beside the kernel: their product is added to it.
  *
  * Source: tf_keras/src/saving/legacy/hdf5_format.py (preprocess_weights_for_loading,
- * _convert_rnn_weights); keras/engine/saving.py of Keras 2.2.4 (_need_convert_kernel).
+ * _convert_rnn_weights); keras/engine/saving.py of Keras 2.2.4 (_need_convert_kernel); enable_lora
+ * and kernel in keras/src/layers/core/dense.py, embedding.py, convolutional/base_conv.py.
  */
 #ifndef EBB_FORMAT_KERAS_LEGACY_WEIGHTS_H
 #define EBB_FORMAT_KERAS_LEGACY_WEIGHTS_H
@@ -48,11 +50,20 @@ typedef struct weight_move {
     bool adds;    /* added to what is there */
 } weight_move;
 
+/* result[i, k] += scale * sum over j of stored a[i, j] * stored b[j, k], over all axes of the array
+ * but the last together. */
+typedef struct weight_product {
+    uint32_t wanted, a, b;        /* array indices */
+    int64_t rows, inner, columns; /* inner 0: there is no product */
+    float scale;
+} weight_product;
+
 typedef struct legacy_plan {
     weight_shape shapes[LEGACY_ARRAYS_MAX]; /* canonical */
     uint32_t count;
     weight_move moves[LEGACY_MOVES_MAX];
     uint32_t move_count;
+    weight_product product;
     bool is_identity; /* the stored arrays are canonical already: read them straight */
 } legacy_plan;
 
