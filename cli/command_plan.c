@@ -1,0 +1,95 @@
+/* command_plan.c -- `ebb plan`: the bytes a load will take, without loading. */
+#include <inttypes.h>
+
+#include "console.h"
+#include "json_output.h"
+#include "session.h"
+#include "table.h"
+
+static void write_json(const invocation *call, const ebb_plan *p, bool fits)
+{
+    json_output j = {0};
+
+    json_object(&j, NULL);
+    json_text(&j, "path", call->words[0]);
+    json_classes(&j, "classes", p->by_class);
+    json_count(&j, "total", p->total);
+    json_count(&j, "peak", p->peak);
+    json_count(&j, "limit", call->load.bytes_max);
+    json_bool(&j, "fits", fits);
+    json_count(&j, "file_bytes", p->file_bytes);
+    json_count(&j, "parameters", p->parameters);
+    json_count(&j, "flops_per_row", p->flops);
+    json_count(&j, "batch", p->batch);
+    json_count(&j, "lanes", p->lanes);
+    json_count(&j, "threads", p->threads);
+    json_object_end(&j);
+}
+
+static void add_row(table *t, const char *name, uint64_t bytes)
+{
+    text_buffer size;
+
+    table_add(t, "%s", name);
+    table_add_grouped(t, bytes);
+    table_add(t, "%s", bytes < 1024 ? "" : text_size(&size, bytes));
+}
+
+static void write_text(const ebb_plan *p)
+{
+    text_buffer parameters, flops, file;
+    table t;
+
+    table_open(&t, "class|>bytes|>");
+    for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) {
+        if (p->by_class[i] > 0) add_row(&t, ebb_class_name((ebb_class)i), p->by_class[i]);
+    }
+    add_row(&t, "total", p->total);
+    add_row(&t, "peak while loading", p->peak);
+    table_close(&t);
+    printf("\nbatch %" PRIu32 ", lanes %" PRIu32 ", threads %" PRIu32
+           "; %s parameters, %s operations a row, file of %s bytes\n",
+           p->batch, p->lanes, p->threads, text_grouped(&parameters, p->parameters),
+           text_grouped(&flops, p->flops), text_grouped(&file, p->file_bytes));
+}
+
+static int run(const invocation *call)
+{
+    ebb_plan plan = {0};
+    session s;
+
+    if (!session_open(&s)) return EXIT_FAILED;
+    const ebb_status status =
+        ebb_model_plan(s.runtime, call->words[0], &call->load, &plan, &s.error);
+    if (status == EBB_E_MEMORY && plan.total == 0) { /* the limit is too low even for planning */
+        ebb_load_options unlimited = call->load;
+        unlimited.bytes_max = 0;
+        ebb_model_plan(s.runtime, call->words[0], &unlimited, &plan, NULL);
+    }
+    const bool is_over = status == EBB_E_MEMORY && plan.total > 0;
+    if (status == EBB_OK || is_over) {
+        if (call->is_json)
+            write_json(call, &plan, !is_over);
+        else
+            write_text(&plan);
+    }
+    int code = EXIT_DONE;
+    if (status != EBB_OK) code = complain_of(&s.error);
+    if (is_over) code = EXIT_NO;
+    return session_close(&s, code);
+}
+
+const command command_plan = {
+    .name = "plan",
+    .summary = "bytes a load will take, by class, without loading",
+    .usage = "MODEL [options]",
+    .help = "States what the ledger will hold after a load, to the byte, and the peak while\n"
+            "loading, without reading a weight. With --limit, status 1 says that the model\n"
+            "does not fit.",
+    .example = "  ebb plan model.keras\n"
+               "  ebb plan --batch 32 --lanes 4 --limit 64M model.keras",
+    .words_min = 1,
+    .words_max = 1,
+    .uses = USES_LOAD | USES_FILE | USES_JSON,
+    .run = run,
+};
