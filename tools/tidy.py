@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The style that a machine can check: floors, sizes, allocation, file names, the source tour. No output but faults.
+"""The style that a machine can check: floors, sizes, allocation, file names, the source
+tour. No output but faults.
 
 Usage: tools/tidy.py            exit 0 = tidy, 1 = faults (one line each: file:line: what)
 """
@@ -24,17 +25,22 @@ FLOORS = [
     {"train"},
     {"runtime"},
 ]
-# Above a floor: the layer room reads descriptions and emits ops; the executor asks the CPU room for its threads.
+# Above a floor: the layer room reads descriptions and emits ops; the executor asks the CPU room
+# for its threads.
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
-ALLOCATION = re.compile(r"\b(malloc|calloc|realloc|free|mmap|munmap|strdup|posix_memalign|aligned_alloc)\s*\(")
-FORBIDDEN = re.compile(r"\b(abort|exit|_exit|printf|puts|putchar|perror|alloca|gets|strcpy|strcat|sprintf|vsprintf)\s*\(")
+ALLOCATION = re.compile(
+    r"\b(malloc|calloc|realloc|free|mmap|munmap|strdup|posix_memalign|aligned_alloc)\s*\(")
+FORBIDDEN = re.compile(
+    r"\b(abort|exit|_exit|printf|puts|putchar|perror|alloca|gets|strcpy|strcat|sprintf|vsprintf)"
+    r"\s*\(")
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
 
 def tracked():
-    out = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+    out = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+                         cwd=ROOT,
                          capture_output=True, text=True, check=True).stdout
     return [name for name in out.splitlines() if os.path.isfile(os.path.join(ROOT, name))]
 
@@ -46,7 +52,8 @@ def code_only(text):
         if s.startswith("/"):
             return re.sub(r"[^\n]", " ", s)
         return s[0] + " " * (len(s) - 2) + s[-1]
-    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text, flags=re.DOTALL)
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text,
+                  flags=re.DOTALL)
 
 
 def function_lengths(code):
@@ -68,7 +75,8 @@ def check_c(name, text, faults):
         faults.append(f"{name}:1: {len(lines)} lines, at most {FILE_LINES_MAX}")
     for first, length in function_lengths(code):
         if length > FUNCTION_LINES_MAX:
-            faults.append(f"{name}:{first}: function of {length} lines, at most {FUNCTION_LINES_MAX}")
+            faults.append(
+                f"{name}:{first}: function of {length} lines, at most {FUNCTION_LINES_MAX}")
     if not text.lstrip().startswith("/*"):
         faults.append(f"{name}:1: the file does not begin with a comment that says what it is")
     library = name.startswith("src/")
@@ -130,7 +138,8 @@ def check_tour(names, faults):
     for folder in sorted({os.path.dirname(n) for n in names if n.startswith("src/")}):
         if folder + "/" not in tour:
             faults.append(f"docs/architecture.md:1: does not mention {folder}/")
-    for mentioned in set(re.findall(r"`((?:src|include|cli|tests|tools|docs|bench|examples)/[\w./-]+\.\w+)`", tour)):
+    roots = "src|include|cli|tests|tools|docs|bench|examples"
+    for mentioned in set(re.findall(rf"`((?:{roots})/[\w./-]+\.\w+)`", tour)):
         if mentioned not in names:
             faults.append(f"docs/architecture.md:1: names {mentioned}, which does not exist")
 
@@ -138,7 +147,8 @@ def check_tour(names, faults):
 def main():
     faults, names = [], tracked()
     for name in names:
-        if not name.endswith((".c", ".h", ".inc", ".py", ".sh", ".md", ".txt", ".cmake", "Makefile")):
+        if not name.endswith((".c", ".h", ".inc", ".py", ".sh", ".md", ".txt", ".cmake",
+                              "Makefile")):
             continue
         with open(os.path.join(ROOT, name), encoding="utf-8") as file:
             text = file.read()

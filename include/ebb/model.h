@@ -137,6 +137,9 @@ EBB_API ebb_status ebb_model_delete(ebb_model model, const ebb_unload_options *o
 
 /** Removes a model's file or folder that is not loaded, under the rules of ebb_model_delete(). */
 EBB_API ebb_status ebb_file_remove(const char *path, ebb_receipt *receipt, ebb_error *error);
+/** What ebb_file_remove() would do: the same status, the receipt lists what would go, and nothing
+ *  is removed. */
+EBB_API ebb_status ebb_file_remove_check(const char *path, ebb_receipt *receipt, ebb_error *error);
 
 /** @return false after unload. Never fails. */
 EBB_API bool ebb_model_alive(ebb_model model);
@@ -148,7 +151,8 @@ EBB_API bool ebb_weak_get(ebb_weak weak, ebb_model *model);
 EBB_API ebb_status ebb_model_info_read(ebb_model model, ebb_model_info *info);
 EBB_API ebb_status ebb_model_memory_read(ebb_model model, ebb_memory *memory);
 
-/** Input, output or weight number `index`. @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT */
+/** Input, output or weight number `index`; a weight's name is layer/weight ("lstm/cell/kernel").
+ * @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT */
 EBB_API ebb_status ebb_model_input(ebb_model model, uint32_t index, ebb_tensor_info *info);
 EBB_API ebb_status ebb_model_output(ebb_model model, uint32_t index, ebb_tensor_info *info);
 EBB_API ebb_status ebb_model_weight(ebb_model model, uint32_t index, ebb_tensor_info *info);

@@ -1,4 +1,5 @@
-/* description.h -- what a format reader makes of a file: a configuration tree and a directory of tensors.
+/* description.h -- what a format reader makes of a file: a configuration tree and a directory of
+ * tensors.
  *
  * No weights have been read; this is all that plan, summary and check need. The differences between
  * Keras 1, 2 and 3 files end here: layers see canonical class names and the newest field names.
@@ -19,7 +20,8 @@
 typedef struct layer_config layer_config;
 typedef struct model_config model_config;
 
-/* Output `tensor` of call `node` (counted from 0) of layer `layer` (index in model_config.layers). */
+/* Output `tensor` of call `node` (counted from 0) of layer `layer` (index in model_config.layers).
+ */
 typedef struct tensor_ref {
     uint32_t layer, node, tensor;
 } tensor_ref;
@@ -28,71 +30,76 @@ typedef enum argument_kind { ARGUMENT_LITERAL, ARGUMENT_TENSOR, ARGUMENT_LIST } 
 
 /* One call argument: a tensor, a plain JSON value, or a list that holds at least one tensor. */
 typedef struct argument {
-    argument_kind    kind;
-    const char      *name;    /* keyword; NULL = positional */
-    tensor_ref       ref;     /* TENSOR */
-    const json      *literal; /* LITERAL; may be NULL for null */
-    struct argument *items;   /* LIST (tuples and dicts too: dict values in sorted key order, with name) */
-    uint32_t         item_count;
+    argument_kind kind;
+    const char *name;    /* keyword; NULL = positional */
+    tensor_ref ref;      /* TENSOR */
+    const json *literal; /* LITERAL; may be NULL for null */
+    struct argument
+        *items; /* LIST (tuples and dicts too: dict values in sorted key order, with name) */
+    uint32_t item_count;
 } argument;
 
 typedef struct call_config {
     argument *arguments; /* positional first */
-    uint32_t  argument_count;
+    uint32_t argument_count;
 } call_config;
 
 struct layer_config {
-    const char   *class_name;      /* canonical Keras 3: "Conv2D"; op nodes: "Add" with is_operation */
-    const char   *module;          /* "keras.layers", "keras.src.ops.numpy"; "" in old files */
-    const char   *registered_name; /* "package>Class" of custom classes; NULL for built-ins */
-    const char   *name;
-    bool          is_operation;    /* a node of keras.ops, not a layer */
-    const json   *config;          /* object; fields renamed to Keras 3's */
-    const json   *build_config;    /* may be NULL */
-    model_config *model;           /* nested Functional/Sequential, else NULL */
-    call_config  *calls;
-    uint32_t      call_count;
+    const char *class_name; /* canonical Keras 3: "Conv2D"; op nodes: "Add" with is_operation */
+    const char *module;     /* "keras.layers", "keras.src.ops.numpy"; "" in old files */
+    const char *registered_name; /* "package>Class" of custom classes; NULL for built-ins */
+    const char *name;
+    bool is_operation;        /* a node of keras.ops, not a layer */
+    const json *config;       /* object; fields renamed to Keras 3's */
+    const json *build_config; /* may be NULL */
+    model_config *model;      /* nested Functional/Sequential, else NULL */
+    call_config *calls;
+    uint32_t call_count;
 };
 
-/* One input or output of a model: which tensor, and the name it goes by (dict key, else layer name). */
+/* One input or output of a model: which tensor, and the name it goes by (dict key, else layer
+ * name). */
 typedef struct port_config {
-    tensor_ref  ref;
+    tensor_ref ref;
     const char *name;
 } port_config;
 
 struct model_config {
-    const char   *name;
-    const char   *class_name; /* "Functional" or "Sequential" */
-    layer_config *layers;     /* in file order; InputLayers included (Sequential: one is added if missing) */
-    uint32_t      layer_count;
-    port_config  *inputs, *outputs;
-    uint32_t      input_count, output_count;
+    const char *name;
+    const char *class_name; /* "Functional" or "Sequential" */
+    layer_config
+        *layers; /* in file order; InputLayers included (Sequential: one is added if missing) */
+    uint32_t layer_count;
+    port_config *inputs, *outputs;
+    uint32_t input_count, output_count;
 };
 
 /* -- tensors -------------------------------------------------------------------------------- */
 
 struct tensor_entry;
 
-/* Reads elements [first, first + count) of the tensor, in its own dtype, native endian, row-major. */
+/* Reads elements [first, first + count) of the tensor, in its own dtype, native endian, row-major.
+ */
 typedef ebb_status (*tensor_read_function)(const struct tensor_entry *entry, uint64_t first,
                                            uint64_t count, void *bytes, ebb_error *error);
 
 typedef struct tensor_entry {
-    const char          *path;  /* full path in the file: "layers/dense/vars/0", "dense/dense/kernel:0" */
-    const char          *name;  /* last component or the stored weight name */
-    ebb_dtype            dtype;
-    uint32_t             rank;
-    int64_t              dims[EBB_RANK_MAX];
+    const char *path; /* full path in the file: "layers/dense/vars/0", "dense/dense/kernel:0" */
+    const char *name; /* last component or the stored weight name */
+    ebb_dtype dtype;
+    uint32_t rank;
+    int64_t dims[EBB_RANK_MAX];
     tensor_read_function read;
-    void                *context; /* of the reader */
+    void *context; /* of the reader */
 } tensor_entry;
 
-/* Tensors the file keeps together, in the file's order: a layer of a legacy .h5 (weight_names order),
- * or a "vars" group of a .keras (numeric order). */
+/* Tensors the file keeps together, in the file's order: a layer of a legacy .h5 (weight_names
+ * order), or a "vars" group of a .keras (numeric order). */
 typedef struct tensor_group {
-    const char   *name; /* legacy: layer name; .keras: path without "/vars" ("layers/dense", "" = root) */
+    const char
+        *name; /* legacy: layer name; .keras: path without "/vars" ("layers/dense", "" = root) */
     tensor_entry *tensors;
-    uint32_t      count;
+    uint32_t count;
 } tensor_group;
 
 typedef enum weight_layout {
@@ -101,18 +108,18 @@ typedef enum weight_layout {
 } weight_layout;
 
 typedef struct description {
-    const char    *path;
-    const char    *format;        /* "keras", "h5" */
-    const char    *keras_version; /* "" when the file does not say */
-    uint32_t       keras_major;   /* 1, 2, 3 */
-    const char    *backend;       /* "tensorflow", "theano", ... or "" */
-    model_config  *model;         /* NULL: the file holds weights only */
-    weight_layout  layout;
-    tensor_group  *groups;
-    uint32_t       group_count;
-    const json    *compile_config; /* training_config / compile_config; may be NULL */
-    uint64_t       file_bytes;
-    source        *file;           /* kept open until description_close() */
+    const char *path;
+    const char *format;        /* "keras", "h5" */
+    const char *keras_version; /* "" when the file does not say */
+    uint32_t keras_major;      /* 1, 2, 3 */
+    const char *backend;       /* "tensorflow", "theano", ... or "" */
+    model_config *model;       /* NULL: the file holds weights only */
+    weight_layout layout;
+    tensor_group *groups;
+    uint32_t group_count;
+    const json *compile_config; /* training_config / compile_config; may be NULL */
+    uint64_t file_bytes;
+    source *file; /* kept open until description_close() */
 } description;
 
 /* Group by name; NULL if there is none. */
@@ -120,6 +127,6 @@ const tensor_group *description_group(const description *d, const char *name);
 
 /* Verifies that the file did not change and closes it. NULL is a no-op. */
 ebb_status description_finish(description *d, ebb_error *error);
-void       description_close(description *d);
+void description_close(description *d);
 
 #endif

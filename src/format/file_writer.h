@@ -1,17 +1,19 @@
-/* file_writer.h -- a file that appears whole or not at all: temporary name, write, fsync, rename. */
+/* file_writer.h -- a file that appears whole or not at all: temporary name, write, fsync, rename.
+ */
 #ifndef EBB_FORMAT_FILE_WRITER_H
 #define EBB_FORMAT_FILE_WRITER_H
 
 #include "mem/region.h"
 
 typedef struct file_writer {
-    ledger  *ledger;
-    int      descriptor; /* -1 = closed */
-    char    *path, *temporary;
+    ledger *ledger;
+    int descriptor; /* -1 = closed */
+    char *path, *temporary;
     uint64_t bytes;
 } file_writer;
 
-/* Names live in `home`. E_IO with the system's reason. */
+/* Names live in `home`. E_IO with the system's reason; E_ARGUMENT where something else than a
+ * regular file is. */
 ebb_status file_writer_open(region *home, const char *path, file_writer *w, ebb_error *error);
 ebb_status file_writer_put(file_writer *w, const void *bytes, uint64_t length, ebb_error *error);
 /* fsync and rename; the file is complete afterwards. On failure the temporary file is gone. */

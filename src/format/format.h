@@ -1,4 +1,5 @@
-/* format.h -- the table of file formats (list.inc): probe and read. A new format is one file and one line. */
+/* format.h -- the table of file formats (list.inc): probe and read. A new format is one file and
+ * one line. */
 #ifndef EBB_FORMAT_FORMAT_H
 #define EBB_FORMAT_FORMAT_H
 
@@ -14,11 +15,12 @@ typedef struct format_def {
                        description **result, ebb_error *error);
 } format_def;
 
-/* Finds the format by content and reads the description. E_NOT_FOUND; E_FORMAT names what it looks like. */
+/* Finds the format by content and reads the description. E_NOT_FOUND; E_FORMAT names what it looks
+ * like. */
 ebb_status format_read(region *home, const char *path, const char *architecture,
                        description **result, ebb_error *error);
 
-uint32_t          format_count(void);
+uint32_t format_count(void);
 const format_def *format_at(uint32_t index);
 
 #endif

@@ -6,20 +6,20 @@
 
 #include "base/status.h"
 
-#define EXTRA_ID 0x6265u
-#define DOS_DATE 0x0021u /* 1 January 1980 */
+#define EXTRA_ID  0x6265u
+#define DOS_DATE  0x0021u /* 1 January 1980 */
 #define ALIGNMENT 64u
 
 struct zip_record {
     zip_record *next;
     const char *name;
-    uint64_t    offset, bytes;
-    uint32_t    crc;
+    uint64_t offset, bytes;
+    uint32_t crc;
 };
 
 typedef struct bytes_out {
     uint8_t bytes[256];
-    size_t  length;
+    size_t length;
 } bytes_out;
 
 static void put(bytes_out *out, uint64_t number, size_t size)
@@ -54,11 +54,11 @@ static uint32_t crc_of(uint32_t crc, const void *bytes, uint64_t length)
 static ebb_status put_local(zip_writer *w, const zip_record *r, ebb_error *error)
 {
     const size_t name_bytes = strlen(r->name);
-    const bool   is_large   = r->bytes >= UINT32_MAX;
-    const size_t zip64      = is_large ? 20 : 0;
-    const uint64_t end      = w->file->bytes + 30 + name_bytes + zip64 + 4;
-    const size_t filler     = (size_t)((ALIGNMENT - end % ALIGNMENT) % ALIGNMENT);
-    bytes_out    out        = {.length = 0};
+    const bool is_large = r->bytes >= UINT32_MAX;
+    const size_t zip64 = is_large ? 20 : 0;
+    const uint64_t end = w->file->bytes + 30 + name_bytes + zip64 + 4;
+    const size_t filler = (size_t)((ALIGNMENT - end % ALIGNMENT) % ALIGNMENT);
+    bytes_out out = {.length = 0};
 
     put(&out, 0x04034b50, 4);
     put(&out, is_large ? 45 : 20, 2);
@@ -92,12 +92,14 @@ ebb_status zip_writer_add(zip_writer *w, const char *name, const void *head, siz
     zip_record *r = region_new(w->home, zip_record, 1);
 
     if (r != NULL) r->name = region_text(w->home, name);
-    if (r == NULL || r->name == NULL) return region_fail(w->home, error, w->file->path, "a zip member");
-    if (strlen(name) > 4096) return fail(error, EBB_E_ARGUMENT, w->file->path, "a member's name is too long");
-    r->offset  = w->file->bytes;
-    r->bytes   = head_bytes + data_bytes;
-    r->crc     = crc_of(crc_of((uint32_t)crc32(0, NULL, 0), head, head_bytes), data, data_bytes);
-    r->next    = w->records;
+    if (r == NULL || r->name == NULL)
+        return region_fail(w->home, error, w->file->path, "a zip member");
+    if (strlen(name) > 4096)
+        return fail(error, EBB_E_ARGUMENT, w->file->path, "a member's name is too long");
+    r->offset = w->file->bytes;
+    r->bytes = head_bytes + data_bytes;
+    r->crc = crc_of(crc_of((uint32_t)crc32(0, NULL, 0), head, head_bytes), data, data_bytes);
+    r->next = w->records;
     w->records = r;
     w->count++;
     ebb_status status = put_local(w, r, error);
@@ -108,9 +110,9 @@ ebb_status zip_writer_add(zip_writer *w, const char *name, const void *head, siz
 
 static ebb_status put_central(zip_writer *w, const zip_record *r, ebb_error *error)
 {
-    const bool   is_large   = r->bytes >= UINT32_MAX || r->offset >= UINT32_MAX;
+    const bool is_large = r->bytes >= UINT32_MAX || r->offset >= UINT32_MAX;
     const size_t name_bytes = strlen(r->name);
-    bytes_out    out        = {.length = 0};
+    bytes_out out = {.length = 0};
 
     put(&out, 0x02014b50, 4);
     put(&out, is_large ? 45 : 20, 2);
@@ -174,9 +176,9 @@ static zip_record *reversed(zip_record *list)
 
     while (list != NULL) {
         zip_record *next = list->next;
-        list->next       = result;
-        result           = list;
-        list             = next;
+        list->next = result;
+        result = list;
+        list = next;
     }
     return result;
 }
@@ -184,7 +186,7 @@ static zip_record *reversed(zip_record *list)
 ebb_status zip_writer_end(zip_writer *w, ebb_error *error)
 {
     const uint64_t start = w->file->bytes;
-    bytes_out      out   = {.length = 0};
+    bytes_out out = {.length = 0};
 
     w->records = reversed(w->records);
     for (const zip_record *r = w->records; r != NULL; r = r->next) {

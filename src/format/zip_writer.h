@@ -1,7 +1,9 @@
-/* zip_writer.h -- writes a zip of stored members whose data begin at multiples of 64, so that readers may map them.
+/* zip_writer.h -- writes a zip of stored members whose data begin at multiples of 64, so that
+ * readers may map them.
  *
- * The gap is an extra field of the local header (id 0x6265), which readers skip. Members above 4 GiB and archives of more
- * than 65,535 members use zip64 records. Times are fixed, so equal contents give equal files. Source: APPNOTE.TXT 6.3.10. */
+ * The gap is an extra field of the local header (id 0x6265), which readers skip. Members above 4
+ * GiB and archives of more than 65,535 members use zip64 records. Times are fixed, so equal
+ * contents give equal files. Source: APPNOTE.TXT 6.3.10. */
 #ifndef EBB_FORMAT_ZIP_WRITER_H
 #define EBB_FORMAT_ZIP_WRITER_H
 
@@ -10,10 +12,10 @@
 typedef struct zip_record zip_record;
 
 typedef struct zip_writer {
-    region      *home;
+    region *home;
     file_writer *file;
-    zip_record  *records; /* newest first */
-    uint64_t     count;
+    zip_record *records; /* newest first */
+    uint64_t count;
 } zip_writer;
 
 void zip_writer_begin(region *home, file_writer *file, zip_writer *w);

@@ -259,8 +259,10 @@ static bool node_copy(graph *g, const node *from, node *to)
     if (g->scope != NULL) {
         const bool is_same = g->node_count > 0 && g->nodes[g->node_count - 1].name != NULL &&
                              strcmp(g->nodes[g->node_count - 1].name, g->scope) == 0;
-        to->name = is_same ? g->nodes[g->node_count - 1].name : region_text(g->home, g->scope);
-        if (to->name == NULL) return graph_memory(g, SIZE_MAX, 1) != NULL;
+        const size_t bytes = strlen(g->scope) + 1;
+        char *copy = is_same ? NULL : graph_memory(g, bytes, 1);
+        if (!is_same && copy == NULL) return false;
+        to->name = is_same ? g->nodes[g->node_count - 1].name : memcpy(copy, g->scope, bytes);
     }
     return true;
 }

@@ -1,7 +1,7 @@
 /* activation.c -- the table of Keras activations.
  *
- * Most are one unary op with fixed attributes; softmax, log_softmax, glu and sparsemax look along the last
- * axis and emit ops. Source: keras/src/activations/activations.py. */
+ * Most are one unary op with fixed attributes; softmax, log_softmax, glu and sparsemax look along
+ * the last axis and emit ops. Source: keras/src/activations/activations.py. */
 #include <math.h>
 #include <string.h>
 
@@ -29,9 +29,10 @@ static value glu_build(graph *g, value x)
 {
     const dim length = graph_dim(g, x, -1);
     if (dim_known(length) && length % 2 != 0) {
-        return graph_fail(g, EBB_E_SHAPE, "glu needs an even last axis, found %lld", (long long)length);
+        return graph_fail(g, EBB_E_SHAPE, "glu needs an even last axis, found %lld",
+                          (long long)length);
     }
-    const dim   half = dim_make(g, DIM_DIV, length, 2);
+    const dim half = dim_make(g, DIM_DIV, length, 2);
     const value a = op_slice_axis(g, x, -1, 0, half, 1), b = op_slice_axis(g, x, -1, half, half, 1);
     return op_mul(g, a, op_unary(g, UNARY_SIGMOID, b));
 }
@@ -41,22 +42,23 @@ static value as_float(graph *g, value flags)
     return op_cast(g, flags, EBB_F32);
 }
 
-/* [row, column]: 1 where element `column` comes before or at element `row` when sorted from above, equal
- * elements in their order. other: [..., 1, n], own: [..., n, 1]. */
+/* [row, column]: 1 where element `column` comes before or at element `row` when sorted from above,
+ * equal elements in their order. other: [..., 1, n], own: [..., n, 1]. */
 static value sorted_before(graph *g, value other, value own, dim length)
 {
     const shape along = {.rank = 2, .dims = {1, length}}, down = {.rank = 2, .dims = {length, 1}};
     const value index = op_iota(g, length);
     const value earlier = op_compare(g, COMPARE_LESS_EQUAL, op_reshape(g, index, &along),
                                      op_reshape(g, index, &down));
-    const value tied = op_mul(g, as_float(g, op_compare(g, COMPARE_EQUAL, other, own)),
-                              as_float(g, earlier));
+    const value tied =
+        op_mul(g, as_float(g, op_compare(g, COMPARE_EQUAL, other, own)), as_float(g, earlier));
     return op_add(g, as_float(g, op_compare(g, COMPARE_GREATER, other, own)), tied);
 }
 
-/* Without sorting: k and s of element i are the number and the sum of the elements up to it when sorted from
- * above; it is in the support when 1 + k x_i > s. Keras's threshold is (sum of s over the support - 1) / size of
- * the support, where the projection on the simplex has the last s alone: these are Keras's numbers. */
+/* Without sorting: k and s of element i are the number and the sum of the elements up to it when
+ * sorted from above; it is in the support when 1 + k x_i > s. Keras's threshold is (sum of s over
+ * the support - 1) / size of the support, where the projection on the simplex has the last s alone:
+ * these are Keras's numbers. */
 static value sparsemax_build(graph *g, value x)
 {
     const uint32_t rank = graph_rank(g, x);
@@ -120,7 +122,10 @@ typedef struct alias {
     const char *from, *to;
 } alias;
 static const alias aliases[] = {
-    {"swish", "silu"}, {"hard_swish", "hard_silu"}, {"lrelu", "leaky_relu"}, {"relu_6", "relu6"},
+    {"swish", "silu"},
+    {"hard_swish", "hard_silu"},
+    {"lrelu", "leaky_relu"},
+    {"relu_6", "relu6"},
 };
 
 uint32_t activation_count(void)
@@ -144,16 +149,18 @@ static const activation_def *activation_find(const char *name)
     return NULL;
 }
 
-ebb_status activation_named(const char *name, const char *where, activation *result, ebb_error *error)
+ebb_status activation_named(const char *name, const char *where, activation *result,
+                            ebb_error *error)
 {
     *result = (activation){0};
     if (name == NULL) return EBB_OK;
     const activation_def *def = activation_find(name);
     if (def == NULL) {
-        return fail(error, EBB_E_UNSUPPORTED, where,
-                    "the activation '%.80s' is none of Keras's; custom functions are Python code, which "
-                    "is never run",
-                    name);
+        return fail(
+            error, EBB_E_UNSUPPORTED, where,
+            "the activation '%.80s' is none of Keras's; custom functions are Python code, which "
+            "is never run",
+            name);
     }
     if (def != &activations[0]) *result = (activation){def, def->attributes};
     return EBB_OK;
@@ -166,7 +173,8 @@ void activation_for_version(activation *a, uint32_t keras_major)
     a->attributes.beta = 0.5f;
 }
 
-/* An activation given as a layer: {"class_name": "LeakyReLU", "config": {"negative_slope": 0.1}}. */
+/* An activation given as a layer: {"class_name": "LeakyReLU", "config": {"negative_slope": 0.1}}.
+ */
 static ebb_status activation_layer(const char *class_name, const json *config, const char *where,
                                    activation *result, ebb_error *error)
 {
@@ -179,7 +187,7 @@ static ebb_status activation_layer(const char *class_name, const json *config, c
     }
     if (strcmp(class_name, "LeakyReLU") == 0) {
         const ebb_status status = activation_named("leaky_relu", where, result, error);
-        const double     old = json_number(json_get(config, "alpha"), (double)0.3f);
+        const double old = json_number(json_get(config, "alpha"), (double)0.3f);
         result->attributes.alpha = (float)json_number(json_get(config, "negative_slope"), old);
         return status;
     }
@@ -196,10 +204,12 @@ static ebb_status activation_layer(const char *class_name, const json *config, c
         const char *name = json_text(inner, json_text(json_get(inner, "config"), NULL));
         if (name != NULL) return activation_named(name, where, result, error);
     }
-    return fail(error, EBB_E_UNSUPPORTED, where, "the activation %.80s is not supported", class_name);
+    return fail(error, EBB_E_UNSUPPORTED, where, "the activation %.80s is not supported",
+                class_name);
 }
 
-ebb_status activation_read(const json *config, const char *where, activation *result, ebb_error *error)
+ebb_status activation_read(const json *config, const char *where, activation *result,
+                           ebb_error *error)
 {
     *result = (activation){0};
     if (json_is_null(config)) return EBB_OK;

@@ -13,7 +13,7 @@
 bool assembly_fail(assembly *a, ebb_status status, const char *where, const char *format, ...)
 {
     if (!graph_ok(a->graph)) return false;
-    char    text[sizeof(((ebb_error *)0)->text)];
+    char text[sizeof(((ebb_error *)0)->text)];
     va_list arguments;
     va_start(arguments, format);
     if (vsnprintf(text, sizeof text, format, arguments) < 0) text[0] = '\0';
@@ -65,7 +65,7 @@ static ebb_status ports_make(assembly *a, built_model *m, const layer_tensor *ou
     }
     for (uint32_t k = 0; k < m->output_count; k++) {
         const layer_tensor *t = &outputs[k];
-        const value         v = op_cast(a->graph, t->v, t->declared);
+        const value v = op_cast(a->graph, t->v, t->declared);
         m->outputs[k] = (model_port){config->outputs[k].name, v, t->declared};
         graph_output(a->graph, v);
     }
@@ -80,8 +80,8 @@ static bool outputs_exist(const layer_tensor *outputs, uint32_t count)
     return true;
 }
 
-/* Keras builds a Sequential on the shape of the first data it saw, rows included, and then takes any number
- * of rows; only states kept from call to call need that number. */
+/* Keras builds a Sequential on the shape of the first data it saw, rows included, and then takes
+ * any number of rows; only states kept from call to call need that number. */
 static bool batch_is_free(const model_config *m)
 {
     if (strcmp(m->class_name, "Sequential") != 0) return false;
@@ -110,15 +110,16 @@ static bool model_build(assembly *a, const model_config *config, built_model *m)
     return ports_make(a, m, outputs) == EBB_OK && weights_collect(a, m);
 }
 
-ebb_status assemble_model(region *home, const description *d, problem_function problem, void *context,
-                          built_model **result, ebb_error *error)
+ebb_status assemble_model(region *home, const description *d, problem_function problem,
+                          void *context, built_model **result, ebb_error *error)
 {
     *result = NULL;
     if (d->model == NULL) {
         return fail(error, EBB_E_FORMAT, d->path,
                     "the file holds weights only; give the architecture as a JSON file");
     }
-    assembly a = {.home = home, .keras_major = d->keras_major, .problem = problem, .context = context};
+    assembly a = {
+        .home = home, .keras_major = d->keras_major, .problem = problem, .context = context};
     a.graph = graph_open(home);
     built_model *m = region_new(home, built_model, 1);
     if (a.graph == NULL || m == NULL) return region_fail(home, error, d->path, "the graph");

@@ -1,7 +1,9 @@
-/* assembly.h -- what the files of layer/ share while a model is assembled; nobody outside includes it.
+/* assembly.h -- what the files of layer/ share while a model is assembled; nobody outside includes
+ * it.
  *
- * The first fault is sticky in graph->error, as in every builder. With a problem callback a fault is reported
- * instead, the layer that has it yields no tensors, and everything that would use them is left out. */
+ * The first fault is sticky in graph->error, as in every builder. With a problem callback a fault
+ * is reported instead, the layer that has it yields no tensors, and everything that would use them
+ * is left out. */
 #ifndef EBB_LAYER_ASSEMBLY_H
 #define EBB_LAYER_ASSEMBLY_H
 
@@ -11,20 +13,20 @@
 #define ASSEMBLY_CALLS_MAX 200000
 
 typedef struct assembly {
-    region          *home;
-    graph           *graph;
-    uint32_t         keras_major;
-    const model_config *model;      /* at the top */
-    dim              batch;         /* one symbol for the rows of every input; 0 until one has it */
-    bool             is_batch_free; /* rows that the file fixes are any number all the same */
-    uint32_t         weight_count; /* so far, in order of creation */
-    uint32_t         call_count;
-    value           *unmasked; /* build_mask_drop() */
-    uint32_t         unmasked_count, unmasked_capacity;
+    region *home;
+    graph *graph;
+    uint32_t keras_major;
+    const model_config *model; /* at the top */
+    dim batch;                 /* one symbol for the rows of every input; 0 until one has it */
+    bool is_batch_free;        /* rows that the file fixes are any number all the same */
+    uint32_t weight_count;     /* so far, in order of creation */
+    uint32_t call_count;
+    value *unmasked; /* build_mask_drop() */
+    uint32_t unmasked_count, unmasked_capacity;
     problem_function problem; /* NULL: the first fault ends it */
-    void            *context;
-    uint32_t         problem_count;
-    ebb_error        first; /* of the problems */
+    void *context;
+    uint32_t problem_count;
+    ebb_error first; /* of the problems */
 } assembly;
 
 /* True while nothing is wrong, or when what was wrong has been reported and building can go on. */
@@ -37,10 +39,12 @@ bool assembly_no_memory(assembly *a, const char *where);
 
 bool assembly_mask_is_lost(const assembly *a, value v);
 
-/* -- instance.c ------------------------------------------------------------------------------------ */
+/* -- instance.c
+ * ------------------------------------------------------------------------------------ */
 
-/* The layer of a configuration with its config struct read; for models all layers inside. NULL: a fault, in
- * graph->error. With problems reported the instance exists without a `def`: calling it yields nothing. */
+/* The layer of a configuration with its config struct read; for models all layers inside. NULL: a
+ * fault, in graph->error. With problems reported the instance exists without a `def`: calling it
+ * yields nothing. */
 layer_instance *instance_make(assembly *a, const layer_config *config, const char *path,
                               const char *title, bool trainable, uint32_t depth);
 /* The same from {"class_name", "config", ...} inside a wrapper's config. */
@@ -51,23 +55,27 @@ bool instance_works(const layer_instance *i);
 /* Emits the ops of one call and completes dtypes and masks of the outputs. False: a fault. */
 bool instance_call(assembly *a, layer_instance *i, uint32_t depth, layer_call *call);
 
-/* -- nested.c -------------------------------------------------------------------------------------- */
+/* -- nested.c
+ * -------------------------------------------------------------------------------------- */
 
-nested_model *nested_make(assembly *a, const model_config *config, const char *path, const char *title,
-                          bool trainable, uint32_t depth);
-/* Runs every call of a model. `inputs`: one tensor per input of the config, NULL for the model at the top, whose
- * InputLayers make graph inputs. `outputs` of config->output_count; VALUE_NONE where a problem was reported. */
+nested_model *nested_make(assembly *a, const model_config *config, const char *path,
+                          const char *title, bool trainable, uint32_t depth);
+/* Runs every call of a model. `inputs`: one tensor per input of the config, NULL for the model at
+ * the top, whose InputLayers make graph inputs. `outputs` of config->output_count; VALUE_NONE where
+ * a problem was reported. */
 bool nested_run(assembly *a, nested_model *m, const layer_tensor *inputs, layer_tensor *outputs,
                 uint32_t depth);
 
-/* -- weight_order.c -------------------------------------------------------------------------------- */
+/* -- weight_order.c
+ * -------------------------------------------------------------------------------- */
 
 /* Fills model->weights in Keras's order, numbers weights and graph weights, counts parameters. */
 bool weights_collect(assembly *a, built_model *model);
 /* Weights of an instance and all inside it: consecutive in model->weights. */
 uint32_t instance_weight_count(const layer_instance *i);
 
-/* -- promotion.c ----------------------------------------------------------------------------------- */
+/* -- promotion.c
+ * ----------------------------------------------------------------------------------- */
 
 /* The dtype Keras gives to what is computed from both; NONE (a plain number) gives way. */
 ebb_dtype dtype_promote(ebb_dtype a, ebb_dtype b);
@@ -77,16 +85,19 @@ ebb_dtype arguments_promote(const call_argument *arguments, uint32_t count);
 void output_complete(const graph *g, const layer_instance *i, const layer_call *call,
                      layer_tensor *output);
 
-/* -- wrapped.c ------------------------------------------------------------------------------------- */
+/* -- wrapped.c
+ * ------------------------------------------------------------------------------------- */
 
-/* Looks for classes that cannot run among the layers given as JSON inside a config, so that they are reported
- * even where the wrapper is never called. False when there are some. */
+/* Looks for classes that cannot run among the layers given as JSON inside a config, so that they
+ * are reported even where the wrapper is never called. False when there are some. */
 bool wrapped_check(assembly *a, const json *config, const char *title);
 
-/* -- literal.c ------------------------------------------------------------------------------------- */
+/* -- literal.c
+ * ------------------------------------------------------------------------------------- */
 
-/* A number, a nested list of numbers, or {"class_name": "__numpy__", "config": {"value", "dtype"}}: a constant of
- * F32, I32 or BOOL in *tensor. False: it is nothing of that kind (no fault), or a fault in graph->error. */
+/* A number, a nested list of numbers, or {"class_name": "__numpy__", "config": {"value", "dtype"}}:
+ * a constant of F32, I32 or BOOL in *tensor. False: it is nothing of that kind (no fault), or a
+ * fault in graph->error. */
 bool literal_tensor(graph *g, const json *literal, layer_tensor *tensor);
 bool literal_is_wrapped(const json *literal);
 

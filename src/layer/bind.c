@@ -1,11 +1,11 @@
 /* bind.c -- which tensor of the file fills which weight of the model.
  *
- * By path: the object's group, the variable's number; where a group holds more tensors than the object has weights
- * (quantized twins, a kernel kept twice), the next tensor of the right shape.
- * By order: the k-th layer with weights takes the k-th group with tensors, inside it trainable weights come
- * first. Every layer inside a nested model, and every other layer as a whole, goes through the conversions of
- * format/keras/legacy_weights.h.
- * Source: keras/src/saving/saving_lib.py, keras/src/legacy/saving/legacy_h5_format.py. */
+ * By path: the object's group, the variable's number; where a group holds more tensors than the
+ * object has weights (quantized twins, a kernel kept twice), the next tensor of the right shape. By
+ * order: the k-th layer with weights takes the k-th group with tensors, inside it trainable weights
+ * come first. Every layer inside a nested model, and every other layer as a whole, goes through the
+ * conversions of format/keras/legacy_weights.h. Source: keras/src/saving/saving_lib.py,
+ * keras/src/legacy/saving/legacy_h5_format.py. */
 #include "layer/bind.h"
 
 #include <stdarg.h>
@@ -21,28 +21,29 @@
 
 /* The arrays a layer has in the file and what they become; shared by its weights. */
 typedef struct converted_layer {
-    legacy_plan         plan;
+    legacy_plan plan;
     const tensor_entry *stored[LEGACY_ARRAYS_MAX];
-    uint32_t            stored_count;
+    uint32_t stored_count;
 } converted_layer;
 
 typedef struct converted_weight {
     const converted_layer *layer;
-    uint32_t               index;
+    uint32_t index;
 } converted_weight;
 
 typedef struct binder {
-    region            *home;
+    region *home;
     const description *d;
     const built_model *model;
-    weight_source     *sources;
-    problem_function   problem;
-    void              *context;
-    uint32_t           problem_count;
-    ebb_error          first;
+    weight_source *sources;
+    problem_function problem;
+    void *context;
+    uint32_t problem_count;
+    ebb_error first;
 } binder;
 
-/* -- faults --------------------------------------------------------------------------------------- */
+/* -- faults ---------------------------------------------------------------------------------------
+ */
 
 static void fault(binder *b, ebb_status status, const char *layer, const char *format, ...)
     EBB_PRINTF(4, 5);
@@ -50,8 +51,8 @@ static void fault(binder *b, ebb_status status, const char *layer, const char *f
 static void fault(binder *b, ebb_status status, const char *layer, const char *format, ...)
 {
     ebb_error error;
-    char      text[sizeof error.text];
-    va_list   arguments;
+    char text[sizeof error.text];
+    va_list arguments;
     va_start(arguments, format);
     if (vsnprintf(text, sizeof text, format, arguments) < 0) text[0] = '\0';
     va_end(arguments);
@@ -71,11 +72,12 @@ static void shape_fault(binder *b, const layer_weight *w, const tensor_entry *t)
 {
     char want[96], have[96];
     fault(b, EBB_E_SHAPE, w->path, "weight '%s': expected shape %s, found %s in '%s'", w->name,
-          dims_text(w->rank, w->dims, want, sizeof want), dims_text(t->rank, t->dims, have, sizeof have),
-          t->path);
+          dims_text(w->rank, w->dims, want, sizeof want),
+          dims_text(t->rank, t->dims, have, sizeof have), t->path);
 }
 
-/* -- by path -------------------------------------------------------------------------------------- */
+/* -- by path --------------------------------------------------------------------------------------
+ */
 
 static bool shape_fits(const layer_weight *w, const tensor_entry *t)
 {
@@ -94,7 +96,8 @@ static void weight_bind(binder *b, uint32_t index, const tensor_group *g)
 {
     const layer_weight *w = b->model->weights[index];
     if (g == NULL) {
-        fault(b, EBB_E_FORMAT, w->path, "weight '%s': the file has no group '%s'", w->name, w->path);
+        fault(b, EBB_E_FORMAT, w->path, "weight '%s': the file has no group '%s'", w->name,
+              w->path);
         return;
     }
     const tensor_entry *t = tensor_pick(g, w);
@@ -104,8 +107,8 @@ static void weight_bind(binder *b, uint32_t index, const tensor_group *g)
         shape_fault(b, w, &g->tensors[w->variable]);
         return;
     }
-    fault(b, EBB_E_FORMAT, w->path, "weight '%s' is number %u of '%s', which has %u in the file", w->name,
-          w->variable, w->path, g->count);
+    fault(b, EBB_E_FORMAT, w->path, "weight '%s' is number %u of '%s', which has %u in the file",
+          w->name, w->variable, w->path, g->count);
 }
 
 /* Keras finds an inner layer under each attribute that holds it, and which comes first has changed:
@@ -113,20 +116,20 @@ static void weight_bind(binder *b, uint32_t index, const tensor_group *g)
 static const tensor_group *group_find(binder *b, const char *path)
 {
     const tensor_group *g = description_group(b->d, path);
-    const char         *slash = strrchr(path, '/');
-    const char         *last = slash == NULL ? path : slash + 1;
+    const char *slash = strrchr(path, '/');
+    const char *last = slash == NULL ? path : slash + 1;
     if (g != NULL || slash == NULL) return g;
-    char       other[512];
+    char other[512];
     const bool is_hidden = last[0] == '_';
-    const int  length = snprintf(other, sizeof other, "%.*s%s%s", (int)(last - path), path,
-                                 is_hidden ? "" : "_", last + is_hidden);
+    const int length = snprintf(other, sizeof other, "%.*s%s%s", (int)(last - path), path,
+                                is_hidden ? "" : "_", last + is_hidden);
     return length > 0 && (size_t)length < sizeof other ? description_group(b->d, other) : NULL;
 }
 
 static void bind_by_path(binder *b)
 {
     const tensor_group *g = NULL;
-    const char         *path = NULL;
+    const char *path = NULL;
     for (uint32_t k = 0; k < b->model->weight_count && goes_on(b); k++) {
         const char *wanted = b->model->weights[k]->path;
         if (path == NULL || strcmp(path, wanted) != 0) g = group_find(b, wanted);
@@ -135,12 +138,13 @@ static void bind_by_path(binder *b)
     }
 }
 
-/* -- by order: one layer that is not a model --------------------------------------------------------- */
+/* -- by order: one layer that is not a model
+ * --------------------------------------------------------- */
 
 /* Weights of one group in the order of the file: indices into model->weights. */
 typedef struct file_order {
     uint32_t *indices;
-    uint32_t  count;
+    uint32_t count;
 } file_order;
 
 static bool shapes_take(const tensor_entry *const *stored, uint32_t count, weight_shape *shapes)
@@ -153,12 +157,15 @@ static bool shapes_take(const tensor_entry *const *stored, uint32_t count, weigh
     return true;
 }
 
-static void straight(binder *b, const uint32_t *indices, uint32_t count, const tensor_entry *const *stored)
+static void straight(binder *b, const uint32_t *indices, uint32_t count,
+                     const tensor_entry *const *stored)
 {
     for (uint32_t k = 0; k < count; k++) {
         const layer_weight *w = b->model->weights[indices[k]];
-        if (shape_fits(w, stored[k])) b->sources[indices[k]].entry = stored[k];
-        else shape_fault(b, w, stored[k]);
+        if (shape_fits(w, stored[k]))
+            b->sources[indices[k]].entry = stored[k];
+        else
+            shape_fault(b, w, stored[k]);
     }
 }
 
@@ -167,19 +174,21 @@ static bool plan_fits(binder *b, const converted_layer *c, const uint32_t *indic
     for (uint32_t k = 0; k < count; k++) {
         const layer_weight *w = b->model->weights[indices[k]];
         const weight_shape *s = &c->plan.shapes[k];
-        if (s->rank == w->rank && memcmp(s->dims, w->dims, w->rank * sizeof w->dims[0]) == 0) continue;
+        if (s->rank == w->rank && memcmp(s->dims, w->dims, w->rank * sizeof w->dims[0]) == 0)
+            continue;
         char want[96], have[96];
-        fault(b, EBB_E_SHAPE, w->path, "weight '%s': expected shape %s, found %s in the file", w->name,
-              dims_text(w->rank, w->dims, want, sizeof want), dims_text(s->rank, s->dims, have, sizeof have));
+        fault(b, EBB_E_SHAPE, w->path, "weight '%s': expected shape %s, found %s in the file",
+              w->name, dims_text(w->rank, w->dims, want, sizeof want),
+              dims_text(s->rank, s->dims, have, sizeof have));
         return false;
     }
     return true;
 }
 
-static void converted_bind(binder *b, const converted_layer *plan, const uint32_t *indices, uint32_t count,
-                           const tensor_entry *const *stored, uint32_t stored_count)
+static void converted_bind(binder *b, const converted_layer *plan, const uint32_t *indices,
+                           uint32_t count, const tensor_entry *const *stored, uint32_t stored_count)
 {
-    converted_layer  *c = region_new(b->home, converted_layer, 1);
+    converted_layer *c = region_new(b->home, converted_layer, 1);
     converted_weight *weights = region_new(b->home, converted_weight, count);
     if (c == NULL || weights == NULL) {
         fault(b, EBB_E_MEMORY, "weights", "no memory for the conversion of old weights");
@@ -198,35 +207,40 @@ static void converted_bind(binder *b, const converted_layer *plan, const uint32_
 static void layer_bind(binder *b, const layer_instance *i, const uint32_t *indices, uint32_t count,
                        const tensor_entry *const *stored, uint32_t stored_count)
 {
-    converted_layer    c;
-    weight_shape       have[LEGACY_ARRAYS_MAX], want[LEGACY_ARRAYS_MAX];
+    converted_layer c;
+    weight_shape have[LEGACY_ARRAYS_MAX], want[LEGACY_ARRAYS_MAX];
     const legacy_layer layer = {i->class_name, i->source->config, b->d->keras_major, b->d->backend};
-    const bool         fits = shapes_take(stored, stored_count, have) && count <= LEGACY_ARRAYS_MAX;
+    const bool fits = shapes_take(stored, stored_count, have) && count <= LEGACY_ARRAYS_MAX;
     for (uint32_t k = 0; fits && k < count; k++) {
         want[k].rank = b->model->weights[indices[k]]->rank;
         memcpy(want[k].dims, b->model->weights[indices[k]]->dims, sizeof want[k].dims);
     }
     ebb_error error = {0};
     c.plan.is_identity = true;
-    if (fits && legacy_weights_plan(&layer, have, stored_count, want, count, &c.plan, &error) != EBB_OK) {
+    if (fits &&
+        legacy_weights_plan(&layer, have, stored_count, want, count, &c.plan, &error) != EBB_OK) {
         fault(b, error.status, i->title, "%s", error.text);
         return;
     }
     const uint32_t found = c.plan.is_identity ? stored_count : c.plan.count;
     if (found != count) {
-        fault(b, EBB_E_FORMAT, i->title, "%s has %u weights, the file keeps %u for it", i->class_name, count,
-              found);
+        fault(b, EBB_E_FORMAT, i->title, "%s has %u weights, the file keeps %u for it",
+              i->class_name, count, found);
         return;
     }
-    if (c.plan.is_identity) straight(b, indices, count, stored);
-    else if (plan_fits(b, &c, indices, count)) converted_bind(b, &c, indices, count, stored, stored_count);
+    if (c.plan.is_identity)
+        straight(b, indices, count, stored);
+    else if (plan_fits(b, &c, indices, count))
+        converted_bind(b, &c, indices, count, stored, stored_count);
 }
 
-/* -- by order: groups ------------------------------------------------------------------------------- */
+/* -- by order: groups
+ * ------------------------------------------------------------------------------- */
 
-/* [first, first + count) of the model's weights as the file orders them: trainable ones first, unless the
- * layer is frozen as a whole. */
-static void file_order_make(const binder *b, const layer_instance *i, uint32_t first, file_order *order)
+/* [first, first + count) of the model's weights as the file orders them: trainable ones first,
+ * unless the layer is frozen as a whole. */
+static void file_order_make(const binder *b, const layer_instance *i, uint32_t first,
+                            file_order *order)
 {
     const uint32_t count = order->count;
     order->count = 0;
@@ -239,14 +253,15 @@ static void file_order_make(const binder *b, const layer_instance *i, uint32_t f
 }
 
 typedef struct group_binding {
-    binder             *b;
+    binder *b;
     const tensor_group *g;
-    const file_order   *order;
-    uint32_t           *indices; /* scratch: of one layer */
+    const file_order *order;
+    uint32_t *indices; /* scratch: of one layer */
     const tensor_entry **stored;
 } group_binding;
 
-/* The weights [first, first + count) belong to one layer of a nested model: its part of the group. */
+/* The weights [first, first + count) belong to one layer of a nested model: its part of the group.
+ */
 static void part_bind(group_binding *p, const layer_instance *i, uint32_t first, uint32_t count)
 {
     uint32_t found = 0;
@@ -267,17 +282,18 @@ static uint32_t parts_bind(group_binding *p, const layer_instance *i, uint32_t f
         if (goes_on(p->b)) part_bind(p, i, first, count);
         return first + count;
     }
-    for (uint32_t k = 0; k < i->model->layer_count; k++) first = parts_bind(p, i->model->layers[k], first);
+    for (uint32_t k = 0; k < i->model->layer_count; k++)
+        first = parts_bind(p, i->model->layers[k], first);
     return first;
 }
 
 static void group_bind(binder *b, const layer_instance *i, uint32_t first, uint32_t count,
                        const tensor_group *g)
 {
-    region        *scratch = region_open(b->home, "bind", EBB_CLASS_META, 0);
+    region *scratch = region_open(b->home, "bind", EBB_CLASS_META, 0);
     const uint32_t most = count > g->count ? count : g->count;
-    file_order     order = {.count = count};
-    group_binding  p = {.b = b, .g = g, .order = &order};
+    file_order order = {.count = count};
+    group_binding p = {.b = b, .g = g, .order = &order};
     if (scratch != NULL) {
         order.indices = region_new(scratch, uint32_t, most);
         p.indices = region_new(scratch, uint32_t, most);
@@ -293,8 +309,8 @@ static void group_bind(binder *b, const layer_instance *i, uint32_t first, uint3
         } else if (g->count == count) {
             parts_bind(&p, i, first);
         } else {
-            fault(b, EBB_E_FORMAT, i->title, "the model inside has %u weights, the file keeps %u for it",
-                  count, g->count);
+            fault(b, EBB_E_FORMAT, i->title,
+                  "the model inside has %u weights, the file keeps %u for it", count, g->count);
         }
     }
     region_close(scratch);
@@ -326,11 +342,11 @@ static uint32_t layers_with_weights(const nested_model *m)
 static void bind_by_order(binder *b)
 {
     const nested_model *top = b->model->top;
-    const uint32_t      wanted = layers_with_weights(top), found = groups_with_weights(b->d);
-    uint32_t            at = 0, first = 0;
+    const uint32_t wanted = layers_with_weights(top), found = groups_with_weights(b->d);
+    uint32_t at = 0, first = 0;
     if (wanted != found) {
-        fault(b, EBB_E_FORMAT, b->d->path, "the model has %u layers with weights, the file keeps weights of %u",
-              wanted, found);
+        fault(b, EBB_E_FORMAT, b->d->path,
+              "the model has %u layers with weights, the file keeps weights of %u", wanted, found);
         return;
     }
     for (uint32_t k = 0; k < top->layer_count && goes_on(b); k++) {
@@ -350,8 +366,10 @@ ebb_status bind_weights(region *home, const description *d, const built_model *m
     *sources = NULL;
     b.sources = region_new(home, weight_source, (size_t)model->weight_count + 1);
     if (b.sources == NULL) return region_fail(home, error, d->path, "the list of weights");
-    if (d->layout == WEIGHTS_BY_PATH) bind_by_path(&b);
-    else bind_by_order(&b);
+    if (d->layout == WEIGHTS_BY_PATH)
+        bind_by_path(&b);
+    else
+        bind_by_order(&b);
     if (b.problem_count > 0) {
         if (error != NULL) *error = b.first;
         return b.first.status;
@@ -360,24 +378,26 @@ ebb_status bind_weights(region *home, const description *d, const built_model *m
     return EBB_OK;
 }
 
-/* -- reading ---------------------------------------------------------------------------------------- */
+/* -- reading
+ * ---------------------------------------------------------------------------------------- */
 
 #define CHUNK_BYTES 8192
 
 /* Reads through a small buffer where the stored type is another than the wanted one. */
-static ebb_status read_straight(const tensor_entry *t, ebb_dtype dtype, uint64_t first, uint64_t count,
-                                char *bytes, ebb_error *error)
+static ebb_status read_straight(const tensor_entry *t, ebb_dtype dtype, uint64_t first,
+                                uint64_t count, char *bytes, ebb_error *error)
 {
     if (ebb_dtype_bytes(t->dtype) == 0) {
-        return fail(error, EBB_E_UNSUPPORTED, t->path,
-                    "the file keeps it in a type that ebb cannot read; save the model again from Keras");
+        return fail(
+            error, EBB_E_UNSUPPORTED, t->path,
+            "the file keeps it in a type that ebb cannot read; save the model again from Keras");
     }
     if (t->dtype == dtype) return t->read(t, first, count, bytes, error);
-    char           buffer[CHUNK_BYTES];
+    char buffer[CHUNK_BYTES];
     const uint64_t step = CHUNK_BYTES / ebb_dtype_bytes(t->dtype);
-    const size_t   size = ebb_dtype_bytes(dtype);
+    const size_t size = ebb_dtype_bytes(dtype);
     for (uint64_t done = 0; done < count; done += step) {
-        const uint64_t   now = count - done < step ? count - done : step;
+        const uint64_t now = count - done < step ? count - done : step;
         const ebb_status status = t->read(t, first + done, now, buffer, error);
         if (status != EBB_OK) return status;
         dtype_convert(dtype, bytes + done * size, t->dtype, buffer, (size_t)now);
@@ -398,19 +418,21 @@ static ebb_status stored_read(region *scratch, const tensor_entry *t, const floa
     return read_straight(t, EBB_F32, 0, count, (char *)to, error);
 }
 
-static ebb_status read_converted(region *scratch, const converted_weight *w, const layer_weight *weight,
-                                 uint64_t first, uint64_t count, void *bytes, ebb_error *error)
+static ebb_status read_converted(region *scratch, const converted_weight *w,
+                                 const layer_weight *weight, uint64_t first, uint64_t count,
+                                 void *bytes, ebb_error *error)
 {
     const legacy_plan *plan = &w->layer->plan;
-    const float       *stored[LEGACY_ARRAYS_MAX] = {NULL};
-    const uint64_t     elements = legacy_weights_elements(plan, w->index);
+    const float *stored[LEGACY_ARRAYS_MAX] = {NULL};
+    const uint64_t elements = legacy_weights_elements(plan, w->index);
     for (uint32_t k = 0; k < w->layer->stored_count; k++) {
         if (!legacy_weights_needs(plan, w->index, k)) continue;
         const ebb_status status = stored_read(scratch, w->layer->stored[k], &stored[k], error);
         if (status != EBB_OK) return status;
     }
     if (first > elements || count > elements - first) {
-        return fail(error, EBB_E_INTERNAL, weight->path, "a range outside weight '%s'", weight->name);
+        return fail(error, EBB_E_INTERNAL, weight->path, "a range outside weight '%s'",
+                    weight->name);
     }
     float *result = region_new(scratch, float, (size_t)elements + 1);
     if (result == NULL) return region_fail(scratch, error, weight->path, "a converted weight");
@@ -419,8 +441,8 @@ static ebb_status read_converted(region *scratch, const converted_weight *w, con
     return EBB_OK;
 }
 
-ebb_status bind_read(region *scratch, const weight_source *s, const layer_weight *weight, uint64_t first,
-                     uint64_t count, void *bytes, ebb_error *error)
+ebb_status bind_read(region *scratch, const weight_source *s, const layer_weight *weight,
+                     uint64_t first, uint64_t count, void *bytes, ebb_error *error)
 {
     if (s->entry != NULL) return read_straight(s->entry, weight->dtype, first, count, bytes, error);
     if (s->conversion == NULL) {
@@ -428,7 +450,8 @@ ebb_status bind_read(region *scratch, const weight_source *s, const layer_weight
     }
     region *inner = region_open(scratch, "conversion", EBB_CLASS_SCRATCH, 0);
     if (inner == NULL) return region_fail(scratch, error, weight->path, "a converted weight");
-    const ebb_status status = read_converted(inner, s->conversion, weight, first, count, bytes, error);
+    const ebb_status status =
+        read_converted(inner, s->conversion, weight, first, count, bytes, error);
     region_close(inner);
     return status;
 }

@@ -1,6 +1,7 @@
 /* build.c -- what build functions use: arguments, weights, scopes, children, axes and casts.
  *
- * A weight is known by its object path and name: the first call of a layer makes it, later calls find it. */
+ * A weight is known by its object path and name: the first call of a layer makes it, later calls
+ * find it. */
 #include "layer/build.h"
 
 #include <stdarg.h>
@@ -16,7 +17,7 @@
 bool layer_fail(layer_build *b, ebb_status status, const char *format, ...)
 {
     if (!graph_ok(b->graph)) return false;
-    char    text[sizeof(((ebb_error *)0)->text)];
+    char text[sizeof(((ebb_error *)0)->text)];
     va_list arguments;
     va_start(arguments, format);
     if (vsnprintf(text, sizeof text, format, arguments) < 0) text[0] = '\0';
@@ -40,7 +41,8 @@ const call_argument *call_find(const layer_call *call, uint32_t index, const cha
     return &none;
 }
 
-/* -- weights -------------------------------------------------------------------------------------- */
+/* -- weights --------------------------------------------------------------------------------------
+ */
 
 static const char *object_path(layer_build *b)
 {
@@ -62,11 +64,12 @@ static bool weight_agrees(layer_build *b, const layer_weight *w, uint32_t rank, 
 {
     if (w->rank == rank && memcmp(w->dims, dims, rank * sizeof dims[0]) == 0) return true;
     char have[96], want[96];
-    return layer_fail(b, EBB_E_SHAPE,
-                      "a later call needs weight '%s' of shape %s, the first made it %s; shared layers "
-                      "must see inputs with the same last axes",
-                      w->name, dims_text(rank, dims, want, sizeof want),
-                      dims_text(w->rank, w->dims, have, sizeof have));
+    return layer_fail(
+        b, EBB_E_SHAPE,
+        "a later call needs weight '%s' of shape %s, the first made it %s; shared layers "
+        "must see inputs with the same last axes",
+        w->name, dims_text(rank, dims, want, sizeof want),
+        dims_text(w->rank, w->dims, have, sizeof have));
 }
 
 static layer_weight *weight_slot(layer_build *b)
@@ -74,7 +77,7 @@ static layer_weight *weight_slot(layer_build *b)
     layer_instance *i = b->instance;
     if (i->weight_count == i->weight_capacity) {
         const uint32_t capacity = i->weight_capacity == 0 ? 4 : i->weight_capacity * 2;
-        layer_weight  *larger = region_new(b->home, layer_weight, capacity);
+        layer_weight *larger = region_new(b->home, layer_weight, capacity);
         if (larger == NULL) return NULL;
         if (i->weight_count > 0) memcpy(larger, i->weights, i->weight_count * sizeof *larger);
         i->weights = larger;
@@ -92,8 +95,10 @@ static ebb_dtype compute_dtype(ebb_dtype stored)
 static bool weight_dims_fit(layer_build *b, const char *name, uint32_t rank, const int64_t *dims)
 {
     uint64_t count = 0;
-    if (rank <= EBB_RANK_MAX && dims_count(rank, dims, &count) && count <= UINT64_MAX / 16) return true;
-    return layer_fail(b, EBB_E_SHAPE, "weight '%s' of rank %u has dimensions that cannot be", name, rank);
+    if (rank <= EBB_RANK_MAX && dims_count(rank, dims, &count) && count <= UINT64_MAX / 16)
+        return true;
+    return layer_fail(b, EBB_E_SHAPE, "weight '%s' of rank %u has dimensions that cannot be", name,
+                      rank);
 }
 
 static void weight_number(layer_weight *w, const layer_instance *i)
@@ -116,9 +121,13 @@ value build_weight(layer_build *b, const char *name, uint32_t rank, const int64_
     if (!weight_dims_fit(b, name, rank, dims)) return VALUE_NONE;
     layer_weight *w = weight_slot(b);
     if (w == NULL) return no_memory(b), VALUE_NONE;
-    ebb_dtype dtype = options->dtype != EBB_DTYPE_NONE ? options->dtype : b->instance->variable_dtype;
+    ebb_dtype dtype =
+        options->dtype != EBB_DTYPE_NONE ? options->dtype : b->instance->variable_dtype;
     if (dtype == EBB_DTYPE_NONE) dtype = EBB_F32;
     *w = (layer_weight){.name = region_text(b->home, name),
+                        .title = b->scope[0] == '\0' ? b->instance->title
+                                                     : region_format(b->home, "%s/%s",
+                                                                     b->instance->title, b->scope),
                         .path = path,
                         .index = b->assembly->weight_count,
                         .dtype = dtype,
@@ -126,7 +135,7 @@ value build_weight(layer_build *b, const char *name, uint32_t rank, const int64_
                         .trainable = !options->is_not_trainable && b->instance->trainable,
                         .is_state = options->is_not_trainable,
                         .initializer = options->initializer};
-    if (w->name == NULL) return no_memory(b), VALUE_NONE;
+    if (w->name == NULL || w->title == NULL) return no_memory(b), VALUE_NONE;
     shape s = {.rank = rank};
     for (uint32_t i = 0; i < rank; i++) s.dims[i] = w->dims[i] = dims[i];
     w->v = graph_weight(b->graph, dtype, &s, w->index);
@@ -142,16 +151,21 @@ void build_scope_push(layer_build *b, const char *attribute)
 {
     const char *scope = b->scope[0] == '\0' ? region_text(b->home, attribute)
                                             : region_format(b->home, "%s/%s", b->scope, attribute);
-    if (scope == NULL) no_memory(b);
-    else b->scope = scope;
+    if (scope == NULL)
+        no_memory(b);
+    else
+        b->scope = scope;
 }
 
 void build_scope_pop(layer_build *b)
 {
     const char *end = strrchr(b->scope, '/');
-    const char *outer = end == NULL ? "" : region_text_length(b->home, b->scope, (size_t)(end - b->scope));
-    if (outer == NULL) no_memory(b);
-    else b->scope = outer;
+    const char *outer =
+        end == NULL ? "" : region_text_length(b->home, b->scope, (size_t)(end - b->scope));
+    if (outer == NULL)
+        no_memory(b);
+    else
+        b->scope = outer;
 }
 
 void build_adopt(layer_build *b, const layer_instance *child, const char *name)
@@ -160,13 +174,14 @@ void build_adopt(layer_build *b, const layer_instance *child, const char *name)
     b->instance->adopted_name = name;
 }
 
-/* -- children ------------------------------------------------------------------------------------- */
+/* -- children -------------------------------------------------------------------------------------
+ */
 
 static bool child_add(layer_build *b, layer_instance *child)
 {
     layer_instance *i = b->instance;
     if (i->child_count == i->child_capacity) {
-        const uint32_t   capacity = i->child_capacity == 0 ? 2 : i->child_capacity * 2;
+        const uint32_t capacity = i->child_capacity == 0 ? 2 : i->child_capacity * 2;
         layer_instance **larger = region_new(b->home, layer_instance *, capacity);
         if (larger == NULL) return no_memory(b);
         if (i->child_count > 0) memcpy(larger, i->children, i->child_count * sizeof larger[0]);
@@ -187,8 +202,8 @@ layer_instance *build_child(layer_build *b, const char *attribute, const json *o
     for (uint32_t k = 0; k < b->instance->child_count; k++) {
         if (strcmp(b->instance->children[k]->path, path) == 0) return b->instance->children[k];
     }
-    layer_instance *child = instance_make_json(b->assembly, object, path, title, b->instance->trainable,
-                                               b->depth + 1);
+    layer_instance *child =
+        instance_make_json(b->assembly, object, path, title, b->instance->trainable, b->depth + 1);
     if (child == NULL || !instance_works(child)) return NULL;
     return child_add(b, child) ? child : NULL;
 }
@@ -204,7 +219,7 @@ void build_mask_drop(layer_build *b, const layer_tensor *t)
     if (t->mask == VALUE_NONE || !graph_ok(b->graph) || assembly_mask_is_lost(a, t->v)) return;
     if (a->unmasked_count == a->unmasked_capacity) {
         const uint32_t capacity = a->unmasked_capacity == 0 ? 8 : a->unmasked_capacity * 2;
-        value         *larger = region_new(b->home, value, capacity);
+        value *larger = region_new(b->home, value, capacity);
         if (larger == NULL) {
             no_memory(b);
             return;
@@ -216,7 +231,8 @@ void build_mask_drop(layer_build *b, const layer_tensor *t)
     a->unmasked[a->unmasked_count++] = t->v;
 }
 
-/* -- small help ----------------------------------------------------------------------------------- */
+/* -- small help -----------------------------------------------------------------------------------
+ */
 
 int build_axis(layer_build *b, value v, int64_t axis)
 {

@@ -1,7 +1,7 @@
 /* config_read.c -- reads a layer's JSON configuration by its table of fields.
  *
- * Every fault names the layer, the key, what was expected and what was found. Nothing is kept of the JSON but
- * pointers into it, so the JSON must live as long as the config struct. */
+ * Every fault names the layer, the key, what was expected and what was found. Nothing is kept of
+ * the JSON but pointers into it, so the JSON must live as long as the config struct. */
 #include "layer/layer.h"
 
 #include <float.h>
@@ -13,14 +13,15 @@
 
 typedef struct config_reader {
     const layer_def *def;
-    const char      *where;
-    char            *base;
-    ebb_error       *error;
+    const char *where;
+    char *base;
+    ebb_error *error;
 } config_reader;
 
 /* Keys that any layer may carry and that say nothing about inference. */
 static const char ignored_keys[] =
-    "name|trainable|dtype|autocast|batch_shape|batch_input_shape|input_shape|input_dtype|build_config|"
+    "name|trainable|dtype|autocast|batch_shape|batch_input_shape|input_shape|input_dtype|build_"
+    "config|"
     "activity_regularizer|seed|input_length|synchronized|fused|virtual_batch_size|implementation|"
     "use_cudnn|use_cudnn_on_gpu";
 static const char *const ignored_suffixes[] = {"_initializer", "_regularizer", "_constraint"};
@@ -69,16 +70,17 @@ static const json *list_unwrap(const json *given)
     return items != NULL ? items : given;
 }
 
+/* Within 31 bits and a sign, so that layers may multiply two of them. */
 static bool whole_number(const json *given, int64_t *number)
 {
     if (given == NULL) return false;
     if (given->kind == JSON_INTEGER) {
         *number = given->as.integer;
-        return true;
+        return *number >= -INT32_MAX && *number <= INT32_MAX;
     }
     if (given->kind != JSON_NUMBER) return false;
     const double d = given->as.number;
-    if (!isfinite(d) || fabs(d) > 9e15 || d != floor(d)) return false;
+    if (!isfinite(d) || fabs(d) > INT32_MAX || d != floor(d)) return false;
     *number = (int64_t)d;
     return true;
 }
@@ -91,7 +93,7 @@ static ebb_status read_i64(const config_reader *r, const layer_field *f, const j
         *to = (int64_t)f->otherwise;
         return EBB_OK;
     }
-    return whole_number(given, to) ? EBB_OK : fault(r, f, "an integer", given);
+    return whole_number(given, to) ? EBB_OK : fault(r, f, "an integer of at most 31 bits", given);
 }
 
 static ebb_status read_f32(const config_reader *r, const layer_field *f, const json *given)
@@ -118,7 +120,8 @@ static ebb_status read_bool(const config_reader *r, const layer_field *f, const 
         *to = f->otherwise != 0;
         return EBB_OK;
     }
-    const bool is_bit = given->kind == JSON_INTEGER && (given->as.integer == 0 || given->as.integer == 1);
+    const bool is_bit =
+        given->kind == JSON_INTEGER && (given->as.integer == 0 || given->as.integer == 1);
     if (given->kind != JSON_BOOL && !is_bit) return fault(r, f, "true or false", given);
     *to = json_boolean(given, false);
     return EBB_OK;
@@ -155,7 +158,7 @@ static ebb_status read_choice(const config_reader *r, const layer_field *f, cons
     if (given->kind == JSON_STRING) {
         uint32_t index = 0;
         for (const char *at = f->choices; at != NULL; index++) {
-            const char  *end = strchr(at, '|');
+            const char *end = strchr(at, '|');
             const size_t bytes = end != NULL ? (size_t)(end - at) : strlen(at);
             if (same_but_case(given->as.string, at, bytes)) {
                 *to = index;
@@ -179,17 +182,20 @@ static ebb_status read_ints(const config_reader *r, const layer_field *f, const 
         to->count = 1;
         return EBB_OK;
     }
-    if (list->kind != JSON_ARRAY) return fault(r, f, "an integer or a list of integers", given);
+    if (list->kind != JSON_ARRAY)
+        return fault(r, f, "an integer of at most 31 bits or a list of such", given);
     for (uint32_t i = 0; i < list->count; i++) {
-        const json    *item = list_unwrap(&list->as.items[i]);
-        const bool     is_list = item->kind == JSON_ARRAY;
+        const json *item = list_unwrap(&list->as.items[i]);
+        const bool is_list = item->kind == JSON_ARRAY;
         const uint32_t inner = is_list ? item->count : 1;
         for (uint32_t j = 0; j < inner; j++) {
             const json *number = is_list ? &item->as.items[j] : item;
             if (to->count == INT_LIST_MAX) return fault(r, f, "at most 16 integers", given);
             int64_t *slot = &to->items[to->count++];
-            if (json_is_null(number)) *slot = INT_LIST_NULL;
-            else if (!whole_number(number, slot)) return fault(r, f, "a list of integers", number);
+            if (json_is_null(number))
+                *slot = INT_LIST_NULL;
+            else if (!whole_number(number, slot))
+                return fault(r, f, "a list of integers of at most 31 bits", number);
         }
     }
     return EBB_OK;
@@ -198,9 +204,10 @@ static ebb_status read_ints(const config_reader *r, const layer_field *f, const 
 static ebb_status read_activation(const config_reader *r, const layer_field *f, const json *given)
 {
     activation *to = (activation *)(void *)(r->base + f->offset);
-    char        where[200];
+    char where[200];
     snprintf(where, sizeof where, "%s, key '%s'", r->where, f->key);
-    if (given == NULL && f->choices != NULL) return activation_named(f->choices, where, to, r->error);
+    if (given == NULL && f->choices != NULL)
+        return activation_named(f->choices, where, to, r->error);
     return activation_read(given, where, to, r->error);
 }
 
@@ -214,8 +221,8 @@ static ebb_status read_json(const config_reader *r, const layer_field *f, const 
 static ebb_status read_field(const config_reader *r, const layer_field *f, const json *given)
 {
     if (f->required && json_is_null(given)) {
-        return fail(r->error, EBB_E_FORMAT, r->where, "key '%s' is missing; %s cannot do without it",
-                    f->key, r->def->name);
+        return fail(r->error, EBB_E_FORMAT, r->where,
+                    "key '%s' is missing; %s cannot do without it", f->key, r->def->name);
     }
     switch (f->kind) {
     case FIELD_I64: return read_i64(r, f, given);
@@ -261,16 +268,17 @@ static ebb_status check_keys(const config_reader *r, const json *object)
         const json_member *m = &object->as.members[i];
         if (says_nothing(&m->value) || key_is_known(r->def, m->key)) continue;
         char text[80];
-        return fail(r->error, EBB_E_UNSUPPORTED, r->where,
-                    "%s has the key '%.60s' (%s), which is not known here; it may change the result, "
-                    "so it is not ignored",
-                    r->def->name, m->key, json_describe(&m->value, text, sizeof text));
+        return fail(
+            r->error, EBB_E_UNSUPPORTED, r->where,
+            "%s has the key '%.60s' (%s), which is not known here; it may change the result, "
+            "so it is not ignored",
+            r->def->name, m->key, json_describe(&m->value, text, sizeof text));
     }
     return EBB_OK;
 }
 
-ebb_status layer_config_read(const layer_def *def, region *home, const json *object, const char *where,
-                             void *config, ebb_error *error)
+ebb_status layer_config_read(const layer_def *def, region *home, const json *object,
+                             const char *where, void *config, ebb_error *error)
 {
     (void)home;
     const config_reader r = {def, where, config, error};

@@ -1,7 +1,7 @@
 /* einsum.c -- Einstein sums lowered to a few ops.
  *
- * Every axis of an operand carries a label: its letter, or for axes under "..." a number counted from the right.
- * Two operands x and y are combined so:
+ * Every axis of an operand carries a label: its letter, or for axes under "..." a number counted
+ * from the right. Two operands x and y are combined so:
  *
  *     shared     in x, in y, wanted later      leading axes of the matmul
  *     contracted in x, in y, not wanted later  summed by the matmul
@@ -14,21 +14,22 @@
 #include <string.h>
 
 #define LABELS 256
-#define ELLIPSIS_FIRST 128 /* label of the last axis under "..."; the one before it has the next number */
+#define ELLIPSIS_FIRST                                                                             \
+    128 /* label of the last axis under "..."; the one before it has the next number */
 
 typedef struct term {
-    value    v;
+    value v;
     uint32_t rank;
-    uint8_t  labels[EBB_RANK_MAX];
+    uint8_t labels[EBB_RANK_MAX];
 } term;
 
 typedef struct einsum {
     layer_build *b;
-    graph       *g;
-    term         terms[EINSUM_OPERANDS_MAX];
-    uint32_t     count;
-    term         out; /* v unused */
-    uint32_t     ellipsis_rank;
+    graph *g;
+    term terms[EINSUM_OPERANDS_MAX];
+    uint32_t count;
+    term out; /* v unused */
+    uint32_t ellipsis_rank;
 } einsum;
 
 static bool has_label(const term *t, uint8_t label)
@@ -43,7 +44,8 @@ static uint32_t label_axis(const term *t, uint8_t label)
     return axis;
 }
 
-/* -- reading the equation -------------------------------------------------------------------------- */
+/* -- reading the equation
+ * -------------------------------------------------------------------------- */
 
 static bool is_letter(char c)
 {
@@ -54,14 +56,16 @@ static bool label_add(einsum *e, term *t, uint8_t label, const char *equation)
 {
     if (t->rank == EBB_RANK_MAX || has_label(t, label)) {
         return layer_fail(e->b, EBB_E_UNSUPPORTED,
-                          "the equation '%.60s' has a term with too many or repeated letters", equation);
+                          "the equation '%.60s' has a term with too many or repeated letters",
+                          equation);
     }
     t->labels[t->rank++] = label;
     return true;
 }
 
 /* Reads one term up to ',', '-' or the end. `covered`: axes under its "...". */
-static const char *term_read(einsum *e, const char *at, term *t, uint32_t covered, const char *equation)
+static const char *term_read(einsum *e, const char *at, term *t, uint32_t covered,
+                             const char *equation)
 {
     for (; *at != '\0' && *at != ',' && *at != '-'; at++) {
         if (*at == ' ') continue;
@@ -96,7 +100,8 @@ static void output_default(einsum *e)
     for (uint32_t letter = 'A'; letter <= 'z'; letter++) {
         uint32_t times = 0;
         for (uint32_t i = 0; i < e->count; i++) times += has_label(&e->terms[i], (uint8_t)letter);
-        if (times == 1 && e->out.rank < EBB_RANK_MAX) e->out.labels[e->out.rank++] = (uint8_t)letter;
+        if (times == 1 && e->out.rank < EBB_RANK_MAX)
+            e->out.labels[e->out.rank++] = (uint8_t)letter;
     }
 }
 
@@ -104,10 +109,11 @@ static bool output_check(einsum *e, const char *equation)
 {
     for (uint32_t k = 0; k < e->out.rank; k++) {
         bool is_there = false;
-        for (uint32_t i = 0; i < e->count; i++) is_there |= has_label(&e->terms[i], e->out.labels[k]);
+        for (uint32_t i = 0; i < e->count; i++)
+            is_there |= has_label(&e->terms[i], e->out.labels[k]);
         if (!is_there) {
-            return layer_fail(e->b, EBB_E_FORMAT, "the equation '%.60s' has a result letter of no operand",
-                              equation);
+            return layer_fail(e->b, EBB_E_FORMAT,
+                              "the equation '%.60s' has a result letter of no operand", equation);
         }
     }
     return true;
@@ -117,7 +123,7 @@ static bool equation_read(einsum *e, const char *equation)
 {
     const char *at = equation;
     for (uint32_t i = 0; i < e->count; i++) {
-        term          *t = &e->terms[i];
+        term *t = &e->terms[i];
         const uint32_t rank = graph_rank(e->g, t->v), letters = letters_of(at);
         const uint32_t covered = rank > letters ? rank - letters : 0;
         at = term_read(e, at, t, covered, equation);
@@ -138,15 +144,18 @@ static bool equation_read(einsum *e, const char *equation)
     return at != NULL && output_check(e, equation);
 }
 
-/* -- lowering --------------------------------------------------------------------------------------- */
+/* -- lowering
+ * --------------------------------------------------------------------------------------- */
 
 /* Sums the axes of t whose label is not marked. */
 static void sum_unwanted(einsum *e, term *t, const bool *wanted)
 {
     uint32_t axes = 0, kept = 0;
     for (uint32_t k = 0; k < t->rank; k++) {
-        if (wanted[t->labels[k]]) t->labels[kept++] = t->labels[k];
-        else axes |= 1u << k;
+        if (wanted[t->labels[k]])
+            t->labels[kept++] = t->labels[k];
+        else
+            axes |= 1u << k;
     }
     t->rank = kept;
     if (axes != 0) t->v = op_reduce(e->g, REDUCE_SUM, t->v, axes, false);
@@ -156,7 +165,7 @@ static void sum_unwanted(einsum *e, term *t, const bool *wanted)
 static void order_axes(einsum *e, term *t, const uint8_t *labels)
 {
     uint32_t order[EBB_RANK_MAX];
-    bool     is_same = true;
+    bool is_same = true;
     for (uint32_t k = 0; k < t->rank; k++) {
         order[k] = label_axis(t, labels[k]);
         is_same &= order[k] == k;
@@ -167,7 +176,8 @@ static void order_axes(einsum *e, term *t, const uint8_t *labels)
 
 /* Labels of two terms by their role in the product. */
 typedef struct roles {
-    uint8_t  shared[EBB_RANK_MAX], contracted[EBB_RANK_MAX], rows[EBB_RANK_MAX], columns[EBB_RANK_MAX];
+    uint8_t shared[EBB_RANK_MAX], contracted[EBB_RANK_MAX], rows[EBB_RANK_MAX],
+        columns[EBB_RANK_MAX];
     uint32_t shared_count, contracted_count, row_count, column_count;
 } roles;
 
@@ -175,9 +185,12 @@ static void roles_find(const term *x, const term *y, const bool *wanted, roles *
 {
     for (uint32_t k = 0; k < x->rank; k++) {
         const uint8_t label = x->labels[k];
-        if (!has_label(y, label)) r->rows[r->row_count++] = label;
-        else if (wanted[label]) r->shared[r->shared_count++] = label;
-        else r->contracted[r->contracted_count++] = label;
+        if (!has_label(y, label))
+            r->rows[r->row_count++] = label;
+        else if (wanted[label])
+            r->shared[r->shared_count++] = label;
+        else
+            r->contracted[r->contracted_count++] = label;
     }
     for (uint32_t k = 0; k < y->rank; k++) {
         if (!has_label(x, y->labels[k])) r->columns[r->column_count++] = y->labels[k];
@@ -196,7 +209,7 @@ static value merge(graph *g, value v, uint32_t lead, uint32_t a, uint32_t b)
 {
     if (!graph_ok(g) || (a == 1 && b == 1)) return v;
     const shape *s = graph_shape(g, v);
-    shape        to = {.rank = lead + 2};
+    shape to = {.rank = lead + 2};
     memcpy(to.dims, s->dims, lead * sizeof(dim));
     to.dims[lead] = product(g, s, lead, a);
     to.dims[lead + 1] = product(g, s, lead + a, b);
@@ -214,14 +227,16 @@ static value product_spread(graph *g, const term *x, const term *y, const roles 
 {
     if (!graph_ok(g)) return VALUE_NONE;
     const shape *sx = graph_shape(g, x->v), *sy = graph_shape(g, y->v);
-    shape        wide = {.rank = sx->rank + r->column_count}, tall = {.rank = wide.rank};
+    shape wide = {.rank = sx->rank + r->column_count}, tall = {.rank = wide.rank};
     for (uint32_t k = 0; k < wide.rank; k++) {
         wide.dims[k] = k < sx->rank ? sx->dims[k] : 1;
-        if (k < r->shared_count) tall.dims[k] = sy->dims[k];
-        else tall.dims[k] = k < sx->rank ? 1 : sy->dims[k - r->row_count];
+        if (k < r->shared_count)
+            tall.dims[k] = sy->dims[k];
+        else
+            tall.dims[k] = k < sx->rank ? 1 : sy->dims[k - r->row_count];
     }
     const value a = shape_equal(sx, &wide) ? x->v : op_reshape(g, x->v, &wide);
-    const bool  is_spread = shape_equal(graph_shape(g, y->v), &tall);
+    const bool is_spread = shape_equal(graph_shape(g, y->v), &tall);
     return op_mul(g, a, is_spread ? y->v : op_reshape(g, y->v, &tall));
 }
 
@@ -229,23 +244,24 @@ static value product_spread(graph *g, const term *x, const term *y, const roles 
 static value product_matmul(graph *g, const term *x, const term *y, const roles *r, shape *result)
 {
     const uint32_t shared = r->shared_count;
-    const bool     rows_apart = shared == 0 && r->row_count > 0;
-    const value    rows = rows_apart ? merge(g, x->v, r->row_count - 1, 1, r->contracted_count)
-                                     : merge(g, x->v, shared, r->row_count, r->contracted_count);
+    const bool rows_apart = shared == 0 && r->row_count > 0;
+    const value rows = rows_apart ? merge(g, x->v, r->row_count - 1, 1, r->contracted_count)
+                                  : merge(g, x->v, shared, r->row_count, r->contracted_count);
     const value columns = merge(g, y->v, shared, r->contracted_count, r->column_count);
     const value v = op_matmul(g, rows, columns, false, false);
     if (!graph_ok(g)) return VALUE_NONE;
     for (uint32_t k = 0; k < shared; k++) result->dims[k] = graph_dim(g, v, (int)k);
-    const bool is_flat = rows_apart ? r->column_count == 1 : r->row_count == 1 && r->column_count == 1;
+    const bool is_flat =
+        rows_apart ? r->column_count == 1 : r->row_count == 1 && r->column_count == 1;
     return is_flat ? v : op_reshape(g, v, result);
 }
 
 /* x as [shared, rows, contracted], y as [shared, contracted, columns]. */
 static void operands_order(einsum *e, term *x, term *y, const roles *r)
 {
-    uint8_t        labels[2 * EBB_RANK_MAX];
+    uint8_t labels[2 * EBB_RANK_MAX];
     const uint32_t shared = append(labels, 0, r->shared, r->shared_count);
-    uint32_t       count = append(labels, shared, r->rows, r->row_count);
+    uint32_t count = append(labels, shared, r->rows, r->row_count);
     append(labels, count, r->contracted, r->contracted_count);
     order_axes(e, x, labels);
     count = append(labels, shared, r->contracted, r->contracted_count);
@@ -257,7 +273,7 @@ static void operands_order(einsum *e, term *x, term *y, const roles *r)
 static bool combine(einsum *e, term *x, term *y, const bool *wanted)
 {
     roles r = {0};
-    bool  keep[LABELS];
+    bool keep[LABELS];
     for (uint32_t k = 0; k < LABELS; k++) keep[k] = wanted[k] || has_label(y, (uint8_t)k);
     sum_unwanted(e, x, keep);
     for (uint32_t k = 0; k < LABELS; k++) keep[k] = wanted[k] || has_label(x, (uint8_t)k);
@@ -269,13 +285,14 @@ static bool combine(einsum *e, term *x, term *y, const bool *wanted)
     }
     operands_order(e, x, y, &r);
     if (!graph_ok(e->g)) return false;
-    shape        result = {.rank = rank};
+    shape result = {.rank = rank};
     const shape *sx = graph_shape(e->g, x->v), *sy = graph_shape(e->g, y->v);
     for (uint32_t k = 0; k < r.row_count; k++) {
         result.dims[r.shared_count + k] = sx->dims[r.shared_count + k];
     }
     for (uint32_t k = 0; k < r.column_count; k++) {
-        result.dims[r.shared_count + r.row_count + k] = sy->dims[r.shared_count + r.contracted_count + k];
+        result.dims[r.shared_count + r.row_count + k] =
+            sy->dims[r.shared_count + r.contracted_count + k];
     }
     x->v = r.contracted_count == 0 ? product_spread(e->g, x, y, &r)
                                    : product_matmul(e->g, x, y, &r, &result);
@@ -286,7 +303,8 @@ static bool combine(einsum *e, term *x, term *y, const bool *wanted)
     return graph_ok(e->g);
 }
 
-/* Does the result begin with free labels of y? Then y gives the rows, and nothing is transposed afterwards. */
+/* Does the result begin with free labels of y? Then y gives the rows, and nothing is transposed
+ * afterwards. */
 static bool goes_first(const einsum *e, const term *x, const term *y)
 {
     for (uint32_t k = 0; k < e->out.rank; k++) {

@@ -1,7 +1,8 @@
-/* instance.c -- one layer object: made from its configuration, then called as often as the model says.
+/* instance.c -- one layer object: made from its configuration, then called as often as the model
+ * says.
  *
- * A layer sees inputs of F32, I32 and BOOL only, and its outputs get dtype, declared dtype and mask here by
- * the rules every layer shares. Source: keras/src/layers/layer.py, Layer.__call__. */
+ * A layer sees inputs of F32, I32 and BOOL only, and its outputs get dtype, declared dtype and mask
+ * here by the rules every layer shares. Source: keras/src/layers/layer.py, Layer.__call__. */
 #include <string.h>
 
 #include "base/status.h"
@@ -9,7 +10,8 @@
 #include "format/keras/upgrade.h"
 #include "layer/assembly.h"
 
-/* -- making --------------------------------------------------------------------------------------- */
+/* -- making ---------------------------------------------------------------------------------------
+ */
 
 static void activations_for_version(const layer_def *def, void *config, uint32_t keras_major)
 {
@@ -38,7 +40,7 @@ static bool config_fill(assembly *a, layer_instance *i, const layer_def *def)
 static bool instance_fill(assembly *a, layer_instance *i, uint32_t depth)
 {
     const layer_config *config = i->source;
-    const layer_def    *def = NULL;
+    const layer_def *def = NULL;
     if (depth > LAYER_DEPTH_MAX) {
         return assembly_fail(a, EBB_E_FORMAT, i->title, "layers are nested more than %d deep",
                              LAYER_DEPTH_MAX);
@@ -78,7 +80,7 @@ layer_instance *instance_make(assembly *a, const layer_config *config, const cha
 static layer_config *config_from_json(assembly *a, const json *object, const char *title)
 {
     layer_config *config = region_new(a->home, layer_config, 1);
-    bool          failed = false;
+    bool failed = false;
     if (config == NULL) return assembly_no_memory(a, title), NULL;
     config->class_name = json_text(json_get(object, "class_name"), "");
     config->module = json_text(json_get(object, "module"), "");
@@ -99,7 +101,8 @@ layer_instance *instance_make_json(assembly *a, const json *object, const char *
                                    const char *title, bool trainable, uint32_t depth)
 {
     if (depth > LAYER_DEPTH_MAX) {
-        assembly_fail(a, EBB_E_FORMAT, title, "layers are nested more than %d deep", LAYER_DEPTH_MAX);
+        assembly_fail(a, EBB_E_FORMAT, title, "layers are nested more than %d deep",
+                      LAYER_DEPTH_MAX);
         return NULL;
     }
     const layer_config *config = config_from_json(a, object, title);
@@ -111,7 +114,8 @@ bool instance_works(const layer_instance *i)
     return i->def != NULL || i->model != NULL;
 }
 
-/* -- calling -------------------------------------------------------------------------------------- */
+/* -- calling --------------------------------------------------------------------------------------
+ */
 
 static bool shapes_keep(assembly *a, layer_instance *i, const layer_call *call)
 {
@@ -131,7 +135,8 @@ static bool outputs_complete(assembly *a, const layer_instance *i, layer_call *c
     for (uint32_t k = 0; k < call->output_count; k++) {
         layer_tensor *t = &call->outputs[k];
         if (t->v == VALUE_NONE) {
-            return assembly_fail(a, EBB_E_INTERNAL, i->title, "%s left output %u unset", i->class_name, k);
+            return assembly_fail(a, EBB_E_INTERNAL, i->title, "%s left output %u unset",
+                                 i->class_name, k);
         }
         output_complete(a->graph, i, call, t);
         if (i->model != NULL) continue;
@@ -156,7 +161,8 @@ static bool layer_build_call(assembly *a, layer_instance *i, uint32_t depth, lay
                      .assembly = a};
     if (i->def->build(&b, i->config, call) && graph_ok(a->graph)) return true;
     if (graph_ok(a->graph) && a->problem_count == 0) {
-        return assembly_fail(a, EBB_E_INTERNAL, i->title, "%s failed without a reason", i->class_name);
+        return assembly_fail(a, EBB_E_INTERNAL, i->title, "%s failed without a reason",
+                             i->class_name);
     }
     return false;
 }
@@ -164,21 +170,25 @@ static bool layer_build_call(assembly *a, layer_instance *i, uint32_t depth, lay
 static bool rank_adjust(graph *g, layer_tensor *t, uint32_t wanted)
 {
     const shape *s = graph_shape(g, t->v);
-    shape        to = *s;
-    if (s->rank == wanted + 1 && s->rank > 0 && s->dims[s->rank - 1] == 1) to.rank--;
-    else if (s->rank + 1 == wanted && wanted <= EBB_RANK_MAX) to.dims[to.rank++] = 1;
-    else return true;
+    shape to = *s;
+    if (s->rank == wanted + 1 && s->rank > 0 && s->dims[s->rank - 1] == 1)
+        to.rank--;
+    else if (s->rank + 1 == wanted && wanted <= EBB_RANK_MAX)
+        to.dims[to.rank++] = 1;
+    else
+        return true;
     t->v = op_reshape(g, t->v, &to);
     return graph_ok(g);
 }
 
-/* A model as a layer takes [n] for [n, 1] and the other way round: Functional._adjust_input_rank. */
+/* A model as a layer takes [n] for [n, 1] and the other way round: Functional._adjust_input_rank.
+ */
 static bool model_input_adjust(assembly *a, const layer_config *input, layer_tensor *t)
 {
     const json *dims = json_get(input->config, "batch_shape");
     if (dims == NULL || dims->kind != JSON_ARRAY || dims->count == 0) return true;
     const json *last = json_item(dims, dims->count - 1);
-    const bool  shrinks = graph_rank(a->graph, t->v) > dims->count;
+    const bool shrinks = graph_rank(a->graph, t->v) > dims->count;
     if (!shrinks && json_integer(last, 0) != 1) return true;
     return rank_adjust(a->graph, t, dims->count);
 }
@@ -207,9 +217,9 @@ static bool model_call(assembly *a, layer_instance *i, uint32_t depth, layer_cal
     layer_tensor *inputs = region_new(a->home, layer_tensor, m->input_count + 1);
     if (inputs == NULL) return assembly_no_memory(a, i->title);
     for (uint32_t k = 0; k < m->input_count; k++) {
-        const layer_tensor *named =
-            call->argument_count > 0 && call->arguments[0].kind == CALL_LIST
-                ? input_by_name(&call->arguments[0], m->inputs[k].name) : NULL;
+        const layer_tensor *named = call->argument_count > 0 && call->arguments[0].kind == CALL_LIST
+                                        ? input_by_name(&call->arguments[0], m->inputs[k].name)
+                                        : NULL;
         inputs[k] = named != NULL ? *named : call->inputs[k];
         const layer_config *layer = &m->layers[m->inputs[k].ref.layer];
         if (!model_input_adjust(a, layer, &inputs[k])) return false;
@@ -234,13 +244,14 @@ bool instance_call(assembly *a, layer_instance *i, uint32_t depth, layer_call *c
                              LAYER_DEPTH_MAX);
     }
     if (++a->call_count > ASSEMBLY_CALLS_MAX) {
-        return assembly_fail(a, EBB_E_UNSUPPORTED, i->title, "the model makes more than %d layer calls",
-                             ASSEMBLY_CALLS_MAX);
+        return assembly_fail(a, EBB_E_UNSUPPORTED, i->title,
+                             "the model makes more than %d layer calls", ASSEMBLY_CALLS_MAX);
     }
     const char *outer = a->graph->scope;
     a->graph->scope = i->title;
     if (call->output_count == 0) call->output_count = 1;
-    bool good = i->model != NULL ? model_call(a, i, depth, call) : layer_build_call(a, i, depth, call);
+    bool good =
+        i->model != NULL ? model_call(a, i, depth, call) : layer_build_call(a, i, depth, call);
     if (good && i->model != NULL && !outputs_exist(call)) good = false;
     good = good && outputs_complete(a, i, call) && shapes_keep(a, i, call);
     a->graph->scope = outer;

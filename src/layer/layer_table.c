@@ -1,7 +1,8 @@
 /* layer_table.c -- the tables of layers and of operation nodes, and look-up by name.
  *
- * Both tables are made from their list.inc, so a layer exists when its line exists. Invariants (checked by
- * the unit test): names and aliases are unique within a table, every entry has a build function. */
+ * Both tables are made from their list.inc, so a layer exists when its line exists. Invariants
+ * (checked by the unit test): names and aliases are unique within a table, every entry has a build
+ * function. */
 #include "layer/layer.h"
 
 #include <string.h>
@@ -31,7 +32,7 @@ bool name_among(const char *names, const char *name)
 {
     const size_t length = strlen(name);
     for (const char *at = names; at != NULL && *at != '\0';) {
-        const char  *end = strchr(at, '|');
+        const char *end = strchr(at, '|');
         const size_t bytes = end != NULL ? (size_t)(end - at) : strlen(at);
         if (bytes == length && memcmp(at, name, length) == 0) return true;
         at = end != NULL ? end + 1 : NULL;
@@ -43,7 +44,8 @@ static const layer_def *table_find(const layer_def *const *table, uint32_t count
 {
     if (name == NULL || name[0] == '\0') return NULL;
     for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(table[i]->name, name) == 0 || name_among(table[i]->aliases, name)) return table[i];
+        if (strcmp(table[i]->name, name) == 0 || name_among(table[i]->aliases, name))
+            return table[i];
     }
     return NULL;
 }

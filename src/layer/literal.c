@@ -1,7 +1,7 @@
 /* literal.c -- numbers written inside a configuration become constants of the graph.
  *
- * Keras writes an array that is an argument of a call as {"class_name": "__numpy__", "config": {"value": nested
- * lists, "dtype": name}} ("__tensor__" likewise). Ragged lists are refused. */
+ * Keras writes an array that is an argument of a call as {"class_name": "__numpy__", "config":
+ * {"value": nested lists, "dtype": name}} ("__tensor__" likewise). Ragged lists are refused. */
 #include <string.h>
 
 #include "base/status.h"
@@ -10,10 +10,10 @@
 
 typedef struct literal_reader {
     graph *g;
-    shape  s;
+    shape s;
     float *numbers;
     size_t used;
-    bool   has_fraction, has_number;
+    bool has_fraction, has_number;
 } literal_reader;
 
 bool literal_is_wrapped(const json *literal)
@@ -35,7 +35,8 @@ static bool shape_guess(const json *j, shape *s, uint64_t *count)
     while (j->kind == JSON_ARRAY) {
         if (s->rank == EBB_RANK_MAX) return false;
         s->dims[s->rank++] = j->count;
-        *count *= j->count; /* below 2^32 items of text each: no overflow before the check of the fill */
+        *count *=
+            j->count; /* below 2^32 items of text each: no overflow before the check of the fill */
         if (j->count == 0) return true;
         if (*count > UINT32_MAX) return false;
         j = &j->as.items[0];
@@ -50,8 +51,8 @@ static bool fill(literal_reader *r, const json *j, uint32_t level)
         if (!is_scalar(j)) return false;
         r->has_fraction |= j->kind == JSON_NUMBER;
         r->has_number |= j->kind != JSON_BOOL;
-        r->has_fraction |= j->kind == JSON_INTEGER &&
-                           (j->as.integer > INT32_MAX || j->as.integer < INT32_MIN);
+        r->has_fraction |=
+            j->kind == JSON_INTEGER && (j->as.integer > INT32_MAX || j->as.integer < INT32_MIN);
         if (r->numbers != NULL) {
             r->numbers[r->used] =
                 j->kind == JSON_BOOL ? (float)j->as.boolean : (float)json_number(j, 0);
@@ -66,7 +67,8 @@ static bool fill(literal_reader *r, const json *j, uint32_t level)
     return true;
 }
 
-/* The same walk as fill(), into int32: float would lose the low bits. Recursion: EBB_RANK_MAX levels. */
+/* The same walk as fill(), into int32: float would lose the low bits. Recursion: EBB_RANK_MAX
+ * levels. */
 static void fill_integers(const json *j, int32_t *numbers, size_t *used)
 {
     if (j->kind != JSON_ARRAY) {
@@ -76,7 +78,8 @@ static void fill_integers(const json *j, int32_t *numbers, size_t *used)
     for (uint32_t i = 0; i < j->count; i++) fill_integers(&j->as.items[i], numbers, used);
 }
 
-static value constant_make(literal_reader *r, region *scratch, const json *numbers, ebb_dtype *dtype)
+static value constant_make(literal_reader *r, region *scratch, const json *numbers,
+                           ebb_dtype *dtype)
 {
     *dtype = r->has_fraction ? EBB_F32 : r->has_number ? EBB_I32 : EBB_BOOL;
     const size_t count = r->used > 0 ? r->used : 1;
@@ -104,12 +107,12 @@ bool literal_tensor(graph *g, const json *literal, layer_tensor *tensor)
 {
     *tensor = (layer_tensor){0};
     if (literal == NULL || !graph_ok(g)) return false;
-    const bool  is_wrapped = literal_is_wrapped(literal);
+    const bool is_wrapped = literal_is_wrapped(literal);
     const json *numbers = is_wrapped ? json_path(literal, "config.value") : literal;
     literal_reader r = {.g = g};
-    uint64_t       count = 0;
-    if (numbers == NULL || !shape_guess(numbers, &r.s, &count)) return false;
-    if (count > 0 && !fill(&r, numbers, 0)) return false;
+    uint64_t count = 0;
+    if (numbers == NULL || !shape_guess(numbers, &r.s, &count) || !fill(&r, numbers, 0))
+        return false;
     region *scratch = region_open(g->home, "literal", EBB_CLASS_META, 0);
     if (scratch == NULL) return graph_fail(g, EBB_E_MEMORY, "no memory for a constant"), false;
     tensor->v = constant_make(&r, scratch, numbers, &tensor->dtype);

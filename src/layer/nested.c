@@ -1,9 +1,9 @@
-/* nested.c -- a model as a set of layers and calls: made once, run at the top and for every call of a nested
- * model, whose ops are emitted again over the same weights.
+/* nested.c -- a model as a set of layers and calls: made once, run at the top and for every call of
+ * a nested model, whose ops are emitted again over the same weights.
  *
- * Calls are run in the order of the file, but a call waits for what it needs: files refer to layers that come
- * later. A walk with a stack of its own finds the order and any cycle in time linear in the file.
- * Source: keras/src/models/functional.py (functional_from_config). */
+ * Calls are run in the order of the file, but a call waits for what it needs: files refer to layers
+ * that come later. A walk with a stack of its own finds the order and any cycle in time linear in
+ * the file. Source: keras/src/models/functional.py (functional_from_config). */
 #include "layer/assembly.h"
 
 #include <string.h>
@@ -13,18 +13,19 @@
 
 #define ARGUMENT_DEPTH_MAX 16
 
-/* -- making --------------------------------------------------------------------------------------- */
+/* -- making ---------------------------------------------------------------------------------------
+ */
 
 /* Names of the objects in a container: "dense", "dense_1": counted per class in snake case. */
 typedef struct counted_name {
     const char *name;
-    uint32_t    count;
+    uint32_t count;
 } counted_name;
 
 /* As many as there are classes in the table: unknown classes are refused and need no path. */
 typedef struct name_counter {
     counted_name *items;
-    uint32_t      count, capacity;
+    uint32_t count, capacity;
 } name_counter;
 
 /* Objects go by the name of the Python class, which in one case is not that of configurations. */
@@ -42,43 +43,46 @@ static const char *unique_name(assembly *a, name_counter *counter, const char *c
         return region_format(a->home, "%s_%u", snake, ++counter->items[i].count);
     }
     const char *name = region_text(a->home, snake);
-    if (name != NULL && counter->count < counter->capacity) counter->items[counter->count++].name = name;
+    if (name != NULL && counter->count < counter->capacity)
+        counter->items[counter->count++].name = name;
     return name;
 }
 
 static layer_instance *member_make(assembly *a, const layer_config *config, name_counter *counter,
-                                   const char *path, const char *title, bool trainable, uint32_t depth)
+                                   const char *path, const char *title, bool trainable,
+                                   uint32_t depth)
 {
-    const bool  is_known = config->model != NULL || layer_find(config->class_name) != NULL;
-    const bool  is_named = is_known && !config->is_operation;
+    const bool is_known = config->model != NULL || layer_find(config->class_name) != NULL;
+    const bool is_named = is_known && !config->is_operation;
     const char *name = is_named ? unique_name(a, counter, config->class_name) : "";
     const char *inner = name == NULL ? NULL
                                      : region_format(a->home, "%s%slayers/%s", path,
                                                      path[0] != '\0' ? "/" : "", name);
-    const char *full = title[0] == '\0' ? config->name
-                                        : region_format(a->home, "%s/%s", title, config->name);
+    const char *full =
+        title[0] == '\0' ? config->name : region_format(a->home, "%s/%s", title, config->name);
     if (inner == NULL || full == NULL) return assembly_no_memory(a, title), NULL;
     return instance_make(a, config, inner, full, trainable, depth);
 }
 
-static bool ports_check(assembly *a, const model_config *m, const port_config *ports, uint32_t count,
-                        const char *title)
+static bool ports_check(assembly *a, const model_config *m, const port_config *ports,
+                        uint32_t count, const char *title)
 {
     for (uint32_t k = 0; k < count; k++) {
         if (ports[k].ref.layer >= m->layer_count) {
-            return assembly_fail(a, EBB_E_FORMAT, title, "the model names a layer that is not there");
+            return assembly_fail(a, EBB_E_FORMAT, title,
+                                 "the model names a layer that is not there");
         }
     }
     return true;
 }
 
-nested_model *nested_make(assembly *a, const model_config *config, const char *path, const char *title,
-                          bool trainable, uint32_t depth)
+nested_model *nested_make(assembly *a, const model_config *config, const char *path,
+                          const char *title, bool trainable, uint32_t depth)
 {
     if (!ports_check(a, config, config->inputs, config->input_count, title)) return NULL;
     if (!ports_check(a, config, config->outputs, config->output_count, title)) return NULL;
     nested_model *m = region_new(a->home, nested_model, 1);
-    region       *scratch = region_open(a->home, "names", EBB_CLASS_META, 0);
+    region *scratch = region_open(a->home, "names", EBB_CLASS_META, 0);
     if (m == NULL || scratch == NULL) goto no_memory;
     name_counter counter = {.capacity = layer_table_count() + 2};
     m->config = config;
@@ -100,27 +104,28 @@ undo:
     return NULL;
 }
 
-/* -- running -------------------------------------------------------------------------------------- */
+/* -- running --------------------------------------------------------------------------------------
+ */
 
 typedef enum call_progress { CALL_WAITING, CALL_OPEN, CALL_DONE } call_progress;
 
 typedef struct call_state {
     layer_tensor *outputs; /* NULL after a reported problem */
-    uint32_t      output_count;
-    uint32_t      layer, node;
+    uint32_t output_count;
+    uint32_t layer, node;
     call_progress progress;
 } call_state;
 
 typedef struct runner {
-    assembly           *a;
-    nested_model       *m;
+    assembly *a;
+    nested_model *m;
     const layer_tensor *inputs;
-    region             *scratch;
-    call_state         *calls;
-    uint32_t           *first; /* of each layer: number of its call 0 */
-    uint32_t            call_count, depth;
-    uint32_t           *stack;
-    uint32_t            stack_count, stack_capacity;
+    region *scratch;
+    call_state *calls;
+    uint32_t *first; /* of each layer: number of its call 0 */
+    uint32_t call_count, depth;
+    uint32_t *stack;
+    uint32_t stack_count, stack_capacity;
 } runner;
 
 static bool is_input(const layer_config *config)
@@ -144,7 +149,7 @@ static bool stack_push(runner *r, uint32_t call)
 {
     if (r->stack_count == r->stack_capacity) {
         const uint32_t capacity = r->stack_capacity == 0 ? 256 : r->stack_capacity * 2;
-        uint32_t      *larger = region_new(r->scratch, uint32_t, capacity);
+        uint32_t *larger = region_new(r->scratch, uint32_t, capacity);
         if (larger == NULL) return assembly_no_memory(r->a, title_of(r, r->calls[call].layer));
         if (r->stack_count > 0) memcpy(larger, r->stack, r->stack_count * sizeof *larger);
         r->stack = larger;
@@ -160,8 +165,9 @@ static call_state *call_of(const runner *r, const tensor_ref *ref, uint32_t user
     if (ref->layer < m->layer_count && ref->node < calls_of(&m->layers[ref->layer])) {
         return &r->calls[r->first[ref->layer] + ref->node];
     }
-    assembly_fail(r->a, EBB_E_FORMAT, title_of(r, user), "refers to call %u of layer %s, which is not there",
-                  ref->node, ref->layer < m->layer_count ? m->layers[ref->layer].name : "?");
+    assembly_fail(r->a, EBB_E_FORMAT, title_of(r, user),
+                  "refers to call %u of layer %s, which is not there", ref->node,
+                  ref->layer < m->layer_count ? m->layers[ref->layer].name : "?");
     return NULL;
 }
 
@@ -169,7 +175,8 @@ static call_state *call_of(const runner *r, const tensor_ref *ref, uint32_t user
 static bool argument_wait(runner *r, const argument *g, uint32_t user, uint32_t depth)
 {
     if (depth > ARGUMENT_DEPTH_MAX) {
-        return assembly_fail(r->a, EBB_E_FORMAT, title_of(r, user), "arguments are nested too deep");
+        return assembly_fail(r->a, EBB_E_FORMAT, title_of(r, user),
+                             "arguments are nested too deep");
     }
     if (g->kind == ARGUMENT_TENSOR) {
         const call_state *c = call_of(r, &g->ref, user);
@@ -187,12 +194,13 @@ static bool argument_wait(runner *r, const argument *g, uint32_t user, uint32_t 
     return true;
 }
 
-/* -- one call ------------------------------------------------------------------------------------- */
+/* -- one call -------------------------------------------------------------------------------------
+ */
 
 typedef struct converted {
     layer_tensor *tensors; /* of the first argument, flattened */
-    uint32_t      count, capacity;
-    bool          is_missing; /* a tensor was not made: a problem was reported */
+    uint32_t count, capacity;
+    bool is_missing; /* a tensor was not made: a problem was reported */
 } converted;
 
 static bool literal_convert(runner *r, const json *literal, call_argument *to)
@@ -267,17 +275,19 @@ static bool inputs_flatten(runner *r, const call_argument *first, uint32_t user,
     return true;
 }
 
-/* Fills the arguments of a call; *is_missing: some tensor does not exist because of a reported problem. */
+/* Fills the arguments of a call; *is_missing: some tensor does not exist because of a reported
+ * problem. */
 static bool call_prepare(runner *r, const call_state *c, layer_call *call, bool *is_missing)
 {
     const layer_config *layer = &r->m->config->layers[c->layer];
-    converted           all = {0};
+    converted all = {0};
     if (is_input(layer)) return true;
     const call_config *config = &layer->calls[c->node];
-    call_argument     *arguments = region_new(r->scratch, call_argument, config->argument_count + 1);
+    call_argument *arguments = region_new(r->scratch, call_argument, config->argument_count + 1);
     if (arguments == NULL) return assembly_no_memory(r->a, title_of(r, c->layer));
     for (uint32_t k = 0; k < config->argument_count; k++) {
-        if (!argument_convert(r, &config->arguments[k], c->layer, &arguments[k], &all)) return false;
+        if (!argument_convert(r, &config->arguments[k], c->layer, &arguments[k], &all))
+            return false;
     }
     *is_missing = all.is_missing;
     call->arguments = arguments;
@@ -312,8 +322,8 @@ static bool outputs_keep(runner *r, call_state *c, const layer_call *call)
 static bool call_run(runner *r, call_state *c)
 {
     layer_instance *i = r->m->layers[c->layer];
-    layer_call      call = {0};
-    bool            is_missing = false;
+    layer_call call = {0};
+    bool is_missing = false;
     c->progress = CALL_DONE;
     if (!instance_works(i)) return true;
     bool good = call_prepare(r, c, &call, &is_missing);
@@ -341,7 +351,7 @@ static bool call_complete(runner *r, uint32_t call)
     if (!stack_push(r, call)) return false;
     while (r->stack_count > 0) {
         const uint32_t height = r->stack_count;
-        call_state    *c = &r->calls[r->stack[height - 1]];
+        call_state *c = &r->calls[r->stack[height - 1]];
         if (c->progress == CALL_WAITING) {
             c->progress = CALL_OPEN;
             if (!arguments_wait(r, c)) {
@@ -359,11 +369,11 @@ static bool call_complete(runner *r, uint32_t call)
 static bool runner_fill(runner *r)
 {
     const model_config *m = r->m->config;
-    uint64_t            total = 0;
+    uint64_t total = 0;
     for (uint32_t i = 0; i < m->layer_count; i++) total += calls_of(&m->layers[i]);
     if (total > ASSEMBLY_CALLS_MAX) {
-        return assembly_fail(r->a, EBB_E_UNSUPPORTED, m->name, "the model makes more than %d layer calls",
-                             ASSEMBLY_CALLS_MAX);
+        return assembly_fail(r->a, EBB_E_UNSUPPORTED, m->name,
+                             "the model makes more than %d layer calls", ASSEMBLY_CALLS_MAX);
     }
     r->first = region_new(r->scratch, uint32_t, m->layer_count + 1);
     r->calls = region_new(r->scratch, call_state, (size_t)total + 1);
@@ -401,8 +411,11 @@ static bool outputs_take(runner *r, layer_tensor *outputs)
         if (c == NULL) {
             if (!assembly_goes_on(r->a)) return false;
         } else if (c->outputs != NULL) {
-            if (ref->tensor < c->output_count) outputs[k] = c->outputs[ref->tensor];
-            else assembly_fail(r->a, EBB_E_FORMAT, title_of(r, ref->layer), "has no output %u", ref->tensor);
+            if (ref->tensor < c->output_count)
+                outputs[k] = c->outputs[ref->tensor];
+            else
+                assembly_fail(r->a, EBB_E_FORMAT, title_of(r, ref->layer), "has no output %u",
+                              ref->tensor);
             if (!assembly_goes_on(r->a)) return false;
         }
     }

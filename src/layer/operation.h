@@ -1,7 +1,7 @@
 /* operation.h -- what the files of operation nodes (operation_*.c) share.
  *
- * An operation node is a layer entry whose arguments may be tensors or numbers of the file. Compute types follow
- * numpy: float32 if anything is float, int32 for integers, bool only among bools. */
+ * An operation node is a layer entry whose arguments may be tensors or numbers of the file. Compute
+ * types follow numpy: float32 if anything is float, int32 for integers, bool only among bools. */
 #ifndef EBB_LAYER_OPERATION_H
 #define EBB_LAYER_OPERATION_H
 
@@ -9,7 +9,10 @@
 
 #include "layer/build.h"
 
-#define FIELDS_END {NULL, FIELD_BOOL, 0, false, 0, NULL}
+#define FIELDS_END                                                                                 \
+    {                                                                                              \
+        NULL, FIELD_BOOL, 0, false, 0, NULL                                                        \
+    }
 
 /* One line per operation: OPERATION_DEF(negative, "Negative", NULL, config type bytes, fields). */
 #define OPERATION_DEF(id, class_name, other_names, bytes, table)                                   \
@@ -25,15 +28,16 @@
 typedef enum meeting {
     MEET_NUMBERS, /* F32 or I32; bools count as numbers */
     MEET_FLOATS,
-    MEET_BOOLS,   /* anything but 0 is true */
-    MEET_ANY      /* as numbers, but two bools stay bools */
+    MEET_BOOLS, /* anything but 0 is true */
+    MEET_ANY    /* as numbers, but two bools stay bools */
 } meeting;
 
 /* Argument as a value; numbers become constants. VALUE_NONE and a fault when it is missing. */
 value operation_operand(layer_build *b, const layer_call *call, uint32_t index, const char *name);
 /* The same, VALUE_NONE without a fault when it is missing or null. */
 value operation_optional(layer_build *b, const layer_call *call, uint32_t index, const char *name);
-/* Argument as a list of values (a list of tensors, or one tensor). Returns their number, 0 after a fault. */
+/* Argument as a list of values (a list of tensors, or one tensor). Returns their number, 0 after a
+ * fault. */
 uint32_t operation_list(layer_build *b, const layer_call *call, uint32_t index, const char *name,
                         value *items, uint32_t capacity);
 /* Casts both to the type they meet in. */
@@ -52,7 +56,7 @@ value operation_flat(layer_build *b, value x);
 /* A dim of 1 put in or taken out. */
 value operation_axis_insert(layer_build *b, value x, uint32_t axis);
 value operation_axis_remove(layer_build *b, value x, uint32_t axis);
-dim   operation_min(graph *g, dim a, dim b);
+dim operation_min(graph *g, dim a, dim b);
 
 /* "dtype" of an operation's own config: *dtype NONE when it is null. */
 bool operation_dtype(layer_build *b, const char *name, ebb_dtype *dtype);

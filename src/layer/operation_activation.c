@@ -7,7 +7,7 @@
 /* The one or two numbers an activation may have; their keys differ. */
 typedef struct activation_config {
     float first, second;
-    bool  approximate;
+    bool approximate;
 } activation_config;
 
 static bool activation_apply(layer_build *b, layer_call *call, unary_attributes attributes)
@@ -32,7 +32,7 @@ static bool activation_apply(layer_build *b, layer_call *call, unary_attributes 
     X(tanh_shrink, "TanhShrink", TANH_SHRINK, 0, 0, 0)                                             \
     X(mish, "Mish", MISH, 0, 0, 0)                                                                 \
     X(sparse_plus, "SparsePlus", SPARSE_PLUS, 0, 0, 0)                                             \
-    X(sparse_sigmoid, "SparseSigmoid", SPARSE_SIGMOID, 0, 0, 0)                                    
+    X(sparse_sigmoid, "SparseSigmoid", SPARSE_SIGMOID, 0, 0, 0)
 #define PLAIN_ACTIVATION(id, class_name, which, first, second, third)                              \
     static bool id##_build(layer_build *b, const void *config, layer_call *call)                   \
     {                                                                                              \
@@ -76,17 +76,19 @@ static bool threshold_build(layer_build *b, const void *config, layer_call *call
 OPERATION_DEF(threshold, "Threshold", NULL, sizeof(activation_config), threshold_fields);
 
 static const layer_field gelu_fields[] = {
-    {"approximate", FIELD_BOOL, offsetof(activation_config, approximate), false, 1, NULL}, FIELDS_END};
+    {"approximate", FIELD_BOOL, offsetof(activation_config, approximate), false, 1, NULL},
+    FIELDS_END};
 
 static bool gelu_build(layer_build *b, const void *config, layer_call *call)
 {
     const activation_config *c = config;
-    const unary_kind         kind = c->approximate ? UNARY_GELU_TANH : UNARY_GELU;
+    const unary_kind kind = c->approximate ? UNARY_GELU_TANH : UNARY_GELU;
     return activation_apply(b, call, (unary_attributes){kind, 0, 0, 0});
 }
 OPERATION_DEF(gelu, "Gelu", NULL, sizeof(activation_config), gelu_fields);
 
-/* -- along an axis --------------------------------------------------------------------------------- */
+/* -- along an axis
+ * --------------------------------------------------------------------------------- */
 
 typedef struct axes_config {
     int_list axis;
@@ -97,7 +99,7 @@ static const layer_field axes_fields[] = {
 static bool softmax_apply(layer_build *b, const axes_config *c, layer_call *call, bool is_log)
 {
     const value x = build_f32(b, operation_operand(b, call, 0, "x"));
-    uint32_t    axes = 0;
+    uint32_t axes = 0;
     if (x == VALUE_NONE || !operation_axes(b, x, &c->axis, &axes)) return false;
     if (axes == 0) axes = (1u << graph_rank(b->graph, x)) - 1;
     return operation_result(b, call, op_softmax(b->graph, x, axes, is_log));
@@ -116,17 +118,19 @@ static bool log_softmax_build(layer_build *b, const void *config, layer_call *ca
 OPERATION_DEF(log_softmax, "LogSoftmax", NULL, sizeof(axes_config), axes_fields);
 
 /* Brings the axis to the end, applies the activation of the table, and brings it back. */
-static bool last_axis_apply(layer_build *b, const axes_config *c, layer_call *call, const char *name)
+static bool last_axis_apply(layer_build *b, const axes_config *c, layer_call *call,
+                            const char *name)
 {
-    value      x = build_f32(b, operation_operand(b, call, 0, "x"));
+    value x = build_f32(b, operation_operand(b, call, 0, "x"));
     activation a;
-    if (x == VALUE_NONE || activation_named(name, b->instance->title, &a, &b->graph->error) != EBB_OK) {
+    if (x == VALUE_NONE ||
+        activation_named(name, b->instance->title, &a, &b->graph->error) != EBB_OK) {
         return false;
     }
     const int axis = build_axis(b, x, c->axis.count > 0 ? c->axis.items[0] : -1);
     if (axis < 0) return false;
     const uint32_t rank = graph_rank(b->graph, x);
-    uint32_t       order[EBB_RANK_MAX];
+    uint32_t order[EBB_RANK_MAX];
     for (uint32_t k = 0; k < rank; k++) order[k] = k;
     order[axis] = rank - 1;
     order[rank - 1] = (uint32_t)axis;

@@ -57,22 +57,24 @@ BINARY_OPERATIONS(BINARY_OPERATION)
     OPERATION_DEF(id, class_name, NULL, 0, NULL);
 COMPARE_OPERATIONS(COMPARE_OPERATION)
 
-/* -- with a shape of their own ----------------------------------------------------------------------- */
+/* -- with a shape of their own
+ * ----------------------------------------------------------------------- */
 
 /* A plain number as exponent is an attribute of the op, and 2 is a product. */
 static bool power_build(layer_build *b, const void *config, layer_call *call)
 {
     (void)config;
     const call_argument *exponent = call_find(call, 1, "x2");
-    const bool is_number = exponent->kind == CALL_LITERAL && exponent->literal != NULL &&
-                           (exponent->literal->kind == JSON_INTEGER || exponent->literal->kind == JSON_NUMBER);
+    const bool is_number =
+        exponent->kind == CALL_LITERAL && exponent->literal != NULL &&
+        (exponent->literal->kind == JSON_INTEGER || exponent->literal->kind == JSON_NUMBER);
     value x = operation_operand(b, call, 0, "x1");
     if (!graph_ok(b->graph)) return false;
     if (is_number && graph_value(b->graph, x)->dtype == EBB_F32) {
         const float n = (float)json_number(exponent->literal, 1);
         if (n == 2) return operation_result(b, call, op_unary(b->graph, UNARY_SQUARE, x));
-        return operation_result(b, call,
-                                op_unary_with(b->graph, (unary_attributes){UNARY_POWER, n, 0, 0}, x));
+        return operation_result(
+            b, call, op_unary_with(b->graph, (unary_attributes){UNARY_POWER, n, 0, 0}, x));
     }
     value y;
     if (!pair(b, call, MEET_NUMBERS, &x, &y)) return false;
@@ -96,11 +98,12 @@ OPERATION_DEF(divide_no_nan, "DivideNoNan", NULL, 0, NULL);
 static bool logaddexp_build(layer_build *b, const void *config, layer_call *call)
 {
     graph *g = b->graph;
-    value  x, y;
+    value x, y;
     (void)config;
     if (!pair(b, call, MEET_FLOATS, &x, &y)) return false;
     const value distance = op_unary(g, UNARY_ABS, op_sub(g, x, y));
-    const value rest = op_unary(g, UNARY_LOG1P, op_unary(g, UNARY_EXP, op_unary(g, UNARY_NEG, distance)));
+    const value rest =
+        op_unary(g, UNARY_LOG1P, op_unary(g, UNARY_EXP, op_unary(g, UNARY_NEG, distance)));
     return operation_result(b, call, op_add(g, op_binary(g, BINARY_MAX, x, y), rest));
 }
 OPERATION_DEF(logaddexp, "Logaddexp", NULL, 0, NULL);
@@ -108,7 +111,7 @@ OPERATION_DEF(logaddexp, "Logaddexp", NULL, 0, NULL);
 static bool hypot_build(layer_build *b, const void *config, layer_call *call)
 {
     graph *g = b->graph;
-    value  x, y;
+    value x, y;
     (void)config;
     if (!pair(b, call, MEET_FLOATS, &x, &y)) return false;
     const value sum = op_add(g, op_unary(g, UNARY_SQUARE, x), op_unary(g, UNARY_SQUARE, y));

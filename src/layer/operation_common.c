@@ -14,7 +14,8 @@ static value argument_value(layer_build *b, const call_argument *a)
 value operation_optional(layer_build *b, const layer_call *call, uint32_t index, const char *name)
 {
     const call_argument *a = call_find(call, index, name);
-    if (a->kind == CALL_NONE || (a->kind == CALL_LITERAL && json_is_null(a->literal))) return VALUE_NONE;
+    if (a->kind == CALL_NONE || (a->kind == CALL_LITERAL && json_is_null(a->literal)))
+        return VALUE_NONE;
     return operation_operand(b, call, index, name);
 }
 
@@ -22,11 +23,12 @@ value operation_operand(layer_build *b, const layer_call *call, uint32_t index, 
 {
     if (!graph_ok(b->graph)) return VALUE_NONE;
     const call_argument *a = call_find(call, index, name);
-    const value          v = argument_value(b, a);
+    const value v = argument_value(b, a);
     if (v == VALUE_NONE && graph_ok(b->graph)) {
         char text[80] = "nothing";
         if (a->kind == CALL_LITERAL) json_describe(a->literal, text, sizeof text);
-        layer_fail(b, EBB_E_FORMAT, "argument '%s': expected a tensor or a number, found %s", name, text);
+        layer_fail(b, EBB_E_FORMAT, "argument '%s': expected a tensor or a number, found %s", name,
+                   text);
     }
     return v;
 }
@@ -40,8 +42,8 @@ uint32_t operation_list(layer_build *b, const layer_call *call, uint32_t index, 
         return items[0] != VALUE_NONE;
     }
     if (a->item_count == 0 || a->item_count > capacity) {
-        layer_fail(b, EBB_E_UNSUPPORTED, "a list of %u tensors; 1 to %u are possible", a->item_count,
-                   capacity);
+        layer_fail(b, EBB_E_UNSUPPORTED, "a list of %u tensors; 1 to %u are possible",
+                   a->item_count, capacity);
         return 0;
     }
     for (uint32_t i = 0; i < a->item_count; i++) {
@@ -58,7 +60,7 @@ void operation_meet(layer_build *b, meeting how, value *x, value *y)
     graph *g = b->graph;
     if (!graph_ok(g)) return;
     const ebb_dtype p = graph_value(g, *x)->dtype, q = graph_value(g, *y)->dtype;
-    ebb_dtype       to = EBB_I32;
+    ebb_dtype to = EBB_I32;
     if (how == MEET_FLOATS || p == EBB_F32 || q == EBB_F32) to = EBB_F32;
     if (how == MEET_BOOLS || (how == MEET_ANY && p == EBB_BOOL && q == EBB_BOOL)) to = EBB_BOOL;
     *x = op_cast(g, *x, to);

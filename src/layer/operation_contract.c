@@ -1,4 +1,5 @@
-/* operation_contract.c -- keras.ops that multiply and sum over axes: matmul, einsum, dot, tensordot, inner, outer.
+/* operation_contract.c -- keras.ops that multiply and sum over axes: matmul, einsum, dot,
+ * tensordot, inner, outer.
  *
  * Products of integers are computed in float32 and cast back: exact up to 2^24.
  * Source: keras/src/ops/numpy.py. */
@@ -45,7 +46,8 @@ static value matmul(layer_build *b, value x, value y)
     if (rank_x == 1) x = operation_axis_insert(b, x, 0);
     if (rank_y == 1) y = operation_axis_insert(b, y, 1);
     value v = op_matmul(b->graph, x, y, false, false);
-    if (rank_y == 1 && graph_ok(b->graph)) v = operation_axis_remove(b, v, graph_rank(b->graph, v) - 1);
+    if (rank_y == 1 && graph_ok(b->graph))
+        v = operation_axis_remove(b, v, graph_rank(b->graph, v) - 1);
     if (rank_x == 1 && graph_ok(b->graph)) {
         v = operation_axis_remove(b, v, graph_rank(b->graph, v) - (rank_y == 1 ? 1 : 2));
     }
@@ -55,20 +57,22 @@ static value matmul(layer_build *b, value x, value y)
 static bool matmul_build(layer_build *b, const void *config, layer_call *call)
 {
     value x, y;
-    bool  integers;
+    bool integers;
     (void)config;
-    return operands(b, call, &x, &y, &integers) && product_result(b, call, matmul(b, x, y), integers);
+    return operands(b, call, &x, &y, &integers) &&
+           product_result(b, call, matmul(b, x, y), integers);
 }
 OPERATION_DEF(matmul, "Matmul", NULL, 0, NULL);
 
-/* Sums over pairs of axes, written as an Einstein sum: the axes of y that are summed get x's letters. */
-static value contract(layer_build *b, value x, value y, const uint32_t *axes_x, const uint32_t *axes_y,
-                      uint32_t count)
+/* Sums over pairs of axes, written as an Einstein sum: the axes of y that are summed get x's
+ * letters. */
+static value contract(layer_build *b, value x, value y, const uint32_t *axes_x,
+                      const uint32_t *axes_y, uint32_t count)
 {
-    char           text[3 * EBB_RANK_MAX + 8], in_y[EBB_RANK_MAX], out[2 * EBB_RANK_MAX];
+    char text[3 * EBB_RANK_MAX + 8], in_y[EBB_RANK_MAX], out[2 * EBB_RANK_MAX];
     const uint32_t rank_x = graph_rank(b->graph, x), rank_y = graph_rank(b->graph, y);
-    uint32_t       length = 0, out_count = 0;
-    bool           is_summed[EBB_RANK_MAX] = {false};
+    uint32_t length = 0, out_count = 0;
+    bool is_summed[EBB_RANK_MAX] = {false};
     memset(in_y, 0, sizeof in_y);
     for (uint32_t k = 0; k < count; k++) {
         is_summed[axes_x[k]] = true;
@@ -96,12 +100,13 @@ static value contract(layer_build *b, value x, value y, const uint32_t *axes_x, 
 
 static bool axes_read(layer_build *b, value v, const json *list, uint32_t *axes, uint32_t *count)
 {
-    const bool     is_list = list != NULL && list->kind == JSON_ARRAY;
+    const bool is_list = list != NULL && list->kind == JSON_ARRAY;
     const uint32_t items = is_list ? list->count : 1;
     if (items > EBB_RANK_MAX) return layer_fail(b, EBB_E_FORMAT, "too many axes");
     *count = items;
     for (uint32_t k = 0; k < items; k++) {
-        const int axis = build_axis(b, v, json_integer(is_list ? json_item(list, k) : list, INT32_MAX));
+        const int axis =
+            build_axis(b, v, json_integer(is_list ? json_item(list, k) : list, INT32_MAX));
         if (axis < 0) return false;
         axes[k] = (uint32_t)axis;
     }
@@ -114,9 +119,9 @@ static const layer_field tensordot_fields[] = {
 static bool tensordot_build(layer_build *b, const void *config, layer_call *call)
 {
     const contract_config *c = config;
-    value                  x, y;
-    bool                   integers;
-    uint32_t               axes_x[EBB_RANK_MAX], axes_y[EBB_RANK_MAX], count = 0, count_y = 0;
+    value x, y;
+    bool integers;
+    uint32_t axes_x[EBB_RANK_MAX], axes_y[EBB_RANK_MAX], count = 0, count_y = 0;
     if (!operands(b, call, &x, &y, &integers)) return false;
     if (c->axes->kind == JSON_ARRAY) {
         if (!axes_read(b, x, json_item(c->axes, 0), axes_x, &count) ||
@@ -139,11 +144,12 @@ OPERATION_DEF(tensordot, "Tensordot", NULL, sizeof(contract_config), tensordot_f
 static bool dot_build(layer_build *b, const void *config, layer_call *call)
 {
     value x, y;
-    bool  integers;
+    bool integers;
     (void)config;
     if (!operands(b, call, &x, &y, &integers)) return false;
     const uint32_t rank_x = graph_rank(b->graph, x), rank_y = graph_rank(b->graph, y);
-    if (rank_x == 0 || rank_y == 0) return product_result(b, call, op_mul(b->graph, x, y), integers);
+    if (rank_x == 0 || rank_y == 0)
+        return product_result(b, call, op_mul(b->graph, x, y), integers);
     const uint32_t last_x = rank_x - 1, axis_y = rank_y == 1 ? 0 : rank_y - 2;
     return product_result(b, call, contract(b, x, y, &last_x, &axis_y, 1), integers);
 }
@@ -152,11 +158,12 @@ OPERATION_DEF(dot, "Dot", NULL, 0, NULL);
 static bool inner_build(layer_build *b, const void *config, layer_call *call)
 {
     value x, y;
-    bool  integers;
+    bool integers;
     (void)config;
     if (!operands(b, call, &x, &y, &integers)) return false;
     const uint32_t rank_x = graph_rank(b->graph, x), rank_y = graph_rank(b->graph, y);
-    if (rank_x == 0 || rank_y == 0) return product_result(b, call, op_mul(b->graph, x, y), integers);
+    if (rank_x == 0 || rank_y == 0)
+        return product_result(b, call, op_mul(b->graph, x, y), integers);
     const uint32_t last_x = rank_x - 1, last_y = rank_y - 1;
     return product_result(b, call, contract(b, x, y, &last_x, &last_y, 1), integers);
 }
@@ -165,7 +172,7 @@ OPERATION_DEF(inner, "Inner", NULL, 0, NULL);
 static bool vdot_build(layer_build *b, const void *config, layer_call *call)
 {
     value x, y;
-    bool  integers;
+    bool integers;
     (void)config;
     if (!operands(b, call, &x, &y, &integers)) return false;
     const value product = op_mul(b->graph, operation_flat(b, x), operation_flat(b, y));
@@ -190,10 +197,11 @@ static const layer_field einsum_fields[] = {
 static bool einsum_operation_build(layer_build *b, const void *config, layer_call *call)
 {
     const contract_config *c = config;
-    value                  items[EINSUM_OPERANDS_MAX] = {0};
-    bool                   integers = true;
+    value items[EINSUM_OPERANDS_MAX] = {0};
+    bool integers = true;
     if (call->argument_count > EINSUM_OPERANDS_MAX) {
-        return layer_fail(b, EBB_E_UNSUPPORTED, "an Einstein sum of %u operands", call->argument_count);
+        return layer_fail(b, EBB_E_UNSUPPORTED, "an Einstein sum of %u operands",
+                          call->argument_count);
     }
     for (uint32_t k = 0; k < call->argument_count; k++) {
         items[k] = operation_operand(b, call, k, "operand");
@@ -201,7 +209,8 @@ static bool einsum_operation_build(layer_build *b, const void *config, layer_cal
         integers &= graph_value(b->graph, items[k])->dtype != EBB_F32;
         items[k] = build_f32(b, items[k]);
     }
-    return product_result(b, call, einsum_build_many(b, c->subscripts, items, call->argument_count), integers);
+    return product_result(b, call, einsum_build_many(b, c->subscripts, items, call->argument_count),
+                          integers);
 }
 
 const layer_def layer_def_op_einsum = {

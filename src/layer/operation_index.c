@@ -4,18 +4,19 @@
 
 #include "layer/operation.h"
 
-/* -- x[key] -------------------------------------------------------------------------------------------- */
+/* -- x[key]
+ * -------------------------------------------------------------------------------------------- */
 
 typedef enum key_kind { KEY_NUMBER, KEY_SLICE, KEY_NEW_AXIS, KEY_ELLIPSIS, KEY_OTHER } key_kind;
 
 typedef struct picker {
-    layer_build     *b;
-    graph           *g;
-    value            x;
-    uint32_t         axis;    /* of x, next to be used */
+    layer_build *b;
+    graph *g;
+    value x;
+    uint32_t axis; /* of x, next to be used */
     slice_attributes slice;
-    shape            to;      /* of the result */
-    dim              lengths[EBB_RANK_MAX];
+    shape to; /* of the result */
+    dim lengths[EBB_RANK_MAX];
 } picker;
 
 static key_kind key_of(const json *key)
@@ -34,24 +35,26 @@ static dim bound_read(graph *g, const json *bound, dim length, dim otherwise, di
     const int64_t n = json_integer(bound, 0);
     if (n < 0) {
         const dim at = dim_make(g, DIM_SUB, length, -(n < -INT32_MAX ? -INT32_MAX : n));
-        return low == -1 ? dim_make(g, DIM_SUB, dim_make(g, DIM_MAX, dim_make(g, DIM_ADD, at, 1), 0), 1)
-                         : dim_make(g, DIM_MAX, at, low);
+        return low == -1
+                   ? dim_make(g, DIM_SUB, dim_make(g, DIM_MAX, dim_make(g, DIM_ADD, at, 1), 0), 1)
+                   : dim_make(g, DIM_MAX, at, low);
     }
     return operation_min(g, n, high);
 }
 
 static bool slice_apply(picker *p, const json *key)
 {
-    const json   *config = json_get(key, "config");
-    const dim     length = p->lengths[p->axis];
+    const json *config = json_get(key, "config");
+    const dim length = p->lengths[p->axis];
     const int64_t step = json_integer(json_get(config, "step"), 1);
-    graph        *g = p->g;
+    graph *g = p->g;
     if (step == 0 || step > INT32_MAX || step < -INT32_MAX) {
         return layer_fail(p->b, EBB_E_FORMAT, "a slice with step %lld", (long long)step);
     }
     const json *start_key = json_get(config, "start"), *stop_key = json_get(config, "stop");
-    if (step < 0 && (!dim_known(length) || (!json_is_null(stop_key) && json_integer(stop_key, 0) < 0 &&
-                                            json_integer(stop_key, 0) < -length))) {
+    if (step < 0 &&
+        (!dim_known(length) || (!json_is_null(stop_key) && json_integer(stop_key, 0) < 0 &&
+                                json_integer(stop_key, 0) < -length))) {
         stop_key = NULL;
     }
     dim start, count;
@@ -63,8 +66,10 @@ static bool slice_apply(picker *p, const json *key)
     } else {
         const dim last = dim_make(g, DIM_SUB, length, 1);
         start = bound_read(g, start_key, length, last, 0, last);
-        const dim above = json_is_null(stop_key)
-                              ? 0 : dim_make(g, DIM_ADD, bound_read(g, stop_key, length, 0, 0, last), 1);
+        const dim above =
+            json_is_null(stop_key)
+                ? 0
+                : dim_make(g, DIM_ADD, bound_read(g, stop_key, length, 0, 0, last), 1);
         const dim end = dim_make(g, DIM_ADD, start, 1);
         const dim span = dim_make(g, DIM_SUB, dim_make(g, DIM_MAX, end, above), above);
         count = dim_make(g, DIM_DIV_UP, span, -step);
@@ -80,11 +85,11 @@ static bool slice_apply(picker *p, const json *key)
 static bool number_apply(picker *p, const json *key)
 {
     const int64_t n = key->as.integer;
-    const dim     length = p->lengths[p->axis];
+    const dim length = p->lengths[p->axis];
     if (n > INT32_MAX || n < -INT32_MAX || (dim_known(length) && (n >= length || n < -length))) {
         char text[160];
-        return layer_fail(p->b, EBB_E_SHAPE, "index %lld is outside axis %u of %s", (long long)n, p->axis,
-                          shape_text(p->g, graph_shape(p->g, p->x), text, sizeof text));
+        return layer_fail(p->b, EBB_E_SHAPE, "index %lld is outside axis %u of %s", (long long)n,
+                          p->axis, shape_text(p->g, graph_shape(p->g, p->x), text, sizeof text));
     }
     p->slice.start[p->axis] = n < 0 ? dim_make(p->g, DIM_SUB, length, -n) : n;
     p->slice.length[p->axis] = 1;
@@ -101,8 +106,9 @@ static bool key_apply(picker *p, const json *key, uint32_t covered)
 {
     const key_kind kind = key_of(key);
     const uint32_t rank = graph_rank(p->g, p->x);
-    char           text[80];
-    if (p->to.rank >= EBB_RANK_MAX) return layer_fail(p->b, EBB_E_UNSUPPORTED, "the result has too many axes");
+    char text[80];
+    if (p->to.rank >= EBB_RANK_MAX)
+        return layer_fail(p->b, EBB_E_UNSUPPORTED, "the result has too many axes");
     if ((kind == KEY_NUMBER || kind == KEY_SLICE) && p->axis >= rank) {
         return layer_fail(p->b, EBB_E_SHAPE, "more indices than the tensor has axes");
     }
@@ -120,7 +126,7 @@ static bool key_apply(picker *p, const json *key, uint32_t covered)
 static bool keys_apply(picker *p, const json *keys, uint32_t count)
 {
     const uint32_t rank = graph_rank(p->g, p->x);
-    uint32_t       used = 0, inserted = 0;
+    uint32_t used = 0, inserted = 0;
     for (uint32_t k = 0; k < count; k++) {
         const key_kind kind = key_of(&keys[k]);
         used += kind == KEY_NUMBER || kind == KEY_SLICE;
@@ -142,11 +148,12 @@ static bool keys_apply(picker *p, const json *keys, uint32_t count)
 static bool get_item_build(layer_build *b, const void *config, layer_call *call)
 {
     (void)config;
-    const value          x = operation_operand(b, call, 0, "x");
+    const value x = operation_operand(b, call, 0, "x");
     const call_argument *key = call_find(call, 1, "key");
     if (x == VALUE_NONE) return false;
     if (key->kind != CALL_LITERAL) {
-        return layer_fail(b, EBB_E_UNSUPPORTED, "indices that are computed; only fixed ones are possible");
+        return layer_fail(b, EBB_E_UNSUPPORTED,
+                          "indices that are computed; only fixed ones are possible");
     }
     picker p = {.b = b, .g = b->graph, .x = x};
     const shape from = *graph_shape(b->graph, x);
@@ -155,8 +162,8 @@ static bool get_item_build(layer_build *b, const void *config, layer_call *call)
         p.slice.step[k] = 1;
     }
     static const json none = {0};
-    const json       *keys = key->literal != NULL ? key->literal : &none;
-    const bool        is_list = keys->kind == JSON_ARRAY;
+    const json *keys = key->literal != NULL ? key->literal : &none;
+    const bool is_list = keys->kind == JSON_ARRAY;
     if (!keys_apply(&p, is_list ? keys->as.items : keys, is_list ? keys->count : 1)) return false;
     return operation_result(b, call, op_reshape(b->graph, op_slice(b->graph, x, &p.slice), &p.to));
 }
@@ -170,14 +177,15 @@ static const layer_field slice_fields[] = {
 
 static bool slice_build(layer_build *b, const void *config, layer_call *call)
 {
-    const slice_config  *c = config;
-    const value          x = operation_operand(b, call, 0, "inputs");
+    const slice_config *c = config;
+    const value x = operation_operand(b, call, 0, "inputs");
     const call_argument *start = call_find(call, 1, "start_indices");
     if (x == VALUE_NONE) return false;
     const shape from = *graph_shape(b->graph, x);
-    if (start->kind != CALL_LITERAL || start->literal == NULL || start->literal->count != from.rank ||
-        c->shape.count != from.rank) {
-        return layer_fail(b, EBB_E_UNSUPPORTED, "a slice must have a fixed start and length per axis");
+    if (start->kind != CALL_LITERAL || start->literal == NULL ||
+        start->literal->count != from.rank || c->shape.count != from.rank) {
+        return layer_fail(b, EBB_E_UNSUPPORTED,
+                          "a slice must have a fixed start and length per axis");
     }
     slice_attributes slice = {0};
     for (uint32_t k = 0; k < from.rank; k++) {
@@ -192,11 +200,13 @@ static bool slice_build(layer_build *b, const void *config, layer_call *call)
 }
 OPERATION_DEF(slice, "Slice", NULL, sizeof(slice_config), slice_fields);
 
-/* -- take ----------------------------------------------------------------------------------------------- */
+/* -- take
+ * -----------------------------------------------------------------------------------------------
+ */
 
 typedef struct index_config {
     const json *axis;
-    int64_t     num_classes, k;
+    int64_t num_classes, k;
     const char *dtype;
 } index_config;
 
@@ -206,8 +216,8 @@ static const layer_field take_fields[] = {
 static bool take_build(layer_build *b, const void *config, layer_call *call)
 {
     const index_config *c = config;
-    value               x = operation_operand(b, call, 0, "x");
-    const value         indices = build_i32(b, operation_operand(b, call, 1, "indices"));
+    value x = operation_operand(b, call, 0, "x");
+    const value indices = build_i32(b, operation_operand(b, call, 1, "indices"));
     if (c->axis == NULL) x = operation_flat(b, x);
     const int axis = graph_ok(b->graph) ? operation_axis(b, x, c->axis, 0) : -1;
     if (axis < 0) return false;
@@ -220,25 +230,28 @@ OPERATION_DEF(take, "Take", NULL, sizeof(index_config), take_fields);
 static bool take_along_axis_build(layer_build *b, const void *config, layer_call *call)
 {
     const index_config *c = config;
-    graph              *g = b->graph;
-    value               x = operation_operand(b, call, 0, "x");
-    value               indices = build_i32(b, operation_operand(b, call, 1, "indices"));
+    graph *g = b->graph;
+    value x = operation_operand(b, call, 0, "x");
+    value indices = build_i32(b, operation_operand(b, call, 1, "indices"));
     if (c->axis == NULL) x = operation_flat(b, x), indices = operation_flat(b, indices);
     const int axis = graph_ok(g) ? operation_axis(b, x, c->axis, 0) : -1;
     if (axis < 0) return false;
     const uint32_t rank = graph_rank(g, x);
-    if (graph_rank(g, indices) != rank) return layer_fail(b, EBB_E_SHAPE, "x and indices differ in rank");
+    if (graph_rank(g, indices) != rank)
+        return layer_fail(b, EBB_E_SHAPE, "x and indices differ in rank");
     uint32_t order[EBB_RANK_MAX];
     for (uint32_t k = 0; k < rank; k++) order[k] = k;
     order[axis] = rank - 1;
     order[rank - 1] = (uint32_t)axis;
     const gather_attributes attributes = {rank - 1, rank - 1, true};
-    const value y = op_gather_with(g, op_transpose(g, x, order), op_transpose(g, indices, order), &attributes);
+    const value y =
+        op_gather_with(g, op_transpose(g, x, order), op_transpose(g, indices, order), &attributes);
     return operation_result(b, call, op_transpose(g, y, order));
 }
 OPERATION_DEF(take_along_axis, "TakeAlongAxis", NULL, sizeof(index_config), take_fields);
 
-/* -- patterns -------------------------------------------------------------------------------------------- */
+/* -- patterns
+ * -------------------------------------------------------------------------------------------- */
 
 static const layer_field one_hot_fields[] = {
     {"num_classes", FIELD_I64, offsetof(index_config, num_classes), true, 0, NULL},
@@ -250,13 +263,13 @@ static const layer_field one_hot_fields[] = {
 static bool one_hot_build(layer_build *b, const void *config, layer_call *call)
 {
     const index_config *c = config;
-    const value         x = build_i32(b, operation_operand(b, call, 0, "x"));
+    const value x = build_i32(b, operation_operand(b, call, 0, "x"));
     if (c->num_classes < 1) return layer_fail(b, EBB_E_FORMAT, "num_classes must be at least 1");
-    value     y = op_one_hot(b->graph, x, c->num_classes);
+    value y = op_one_hot(b->graph, x, c->num_classes);
     const int axis = graph_ok(b->graph) ? operation_axis(b, y, c->axis, -1) : -1;
     if (axis < 0 || !operation_dtype(b, c->dtype, &call->outputs[0].declared)) return false;
     const uint32_t rank = graph_rank(b->graph, y);
-    uint32_t       order[EBB_RANK_MAX], next = 0;
+    uint32_t order[EBB_RANK_MAX], next = 0;
     for (uint32_t k = 0; k < rank; k++) order[k] = k == (uint32_t)axis ? rank - 1 : next++;
     if ((uint32_t)axis + 1 != rank) y = op_transpose(b->graph, y, order);
     if (call->outputs[0].declared == EBB_DTYPE_NONE) call->outputs[0].declared = EBB_F32;
@@ -270,7 +283,7 @@ static const layer_field triangle_fields[] = {
 /* Keeps x[i, j] with j - i <= k (lower) or j - i >= k, over the last two axes. */
 static bool triangle_apply(layer_build *b, const index_config *c, layer_call *call, bool lower)
 {
-    graph      *g = b->graph;
+    graph *g = b->graph;
     const value x = operation_operand(b, call, 0, "x");
     if (x == VALUE_NONE) return false;
     if (graph_rank(g, x) < 2 || c->k > INT32_MAX || c->k < -INT32_MAX) {
@@ -279,7 +292,8 @@ static bool triangle_apply(layer_build *b, const index_config *c, layer_call *ca
     value rows = op_iota(g, graph_dim(g, x, -2));
     rows = op_add(g, operation_axis_insert(b, rows, 1), graph_scalar_i32(g, (int32_t)c->k));
     const value columns = op_iota(g, graph_dim(g, x, -1));
-    const value keep = op_compare(g, lower ? COMPARE_LESS_EQUAL : COMPARE_GREATER_EQUAL, columns, rows);
+    const value keep =
+        op_compare(g, lower ? COMPARE_LESS_EQUAL : COMPARE_GREATER_EQUAL, columns, rows);
     if (!graph_ok(g)) return false;
     const value zero = op_cast(g, graph_scalar(g, 0), graph_value(g, x)->dtype);
     return operation_result(b, call, op_select(g, keep, x, zero));

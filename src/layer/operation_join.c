@@ -6,7 +6,7 @@
 
 typedef struct join_config {
     const json *axis, *sections;
-    int64_t     num;
+    int64_t num;
 } join_config;
 
 static const layer_field join_fields[] = {
@@ -29,8 +29,8 @@ static bool items_join(layer_build *b, layer_call *call, value *items, uint32_t 
 static bool concatenate_build(layer_build *b, const void *config, layer_call *call)
 {
     const join_config *c = config;
-    value              items[ITEMS_MAX];
-    const uint32_t     count = operation_list(b, call, 0, "xs", items, ITEMS_MAX);
+    value items[ITEMS_MAX];
+    const uint32_t count = operation_list(b, call, 0, "xs", items, ITEMS_MAX);
     return count > 0 && items_join(b, call, items, count, operation_axis(b, items[0], c->axis, 0));
 }
 OPERATION_DEF(concatenate, "Concatenate", NULL, sizeof(join_config), join_fields);
@@ -38,13 +38,14 @@ OPERATION_DEF(concatenate, "Concatenate", NULL, sizeof(join_config), join_fields
 static bool stack_build(layer_build *b, const void *config, layer_call *call)
 {
     const join_config *c = config;
-    value              items[ITEMS_MAX];
-    const uint32_t     count = operation_list(b, call, 0, "x", items, ITEMS_MAX);
+    value items[ITEMS_MAX];
+    const uint32_t count = operation_list(b, call, 0, "x", items, ITEMS_MAX);
     if (count == 0) return false;
     const int64_t rank = graph_rank(b->graph, items[0]), at = json_integer(c->axis, 0);
     const int64_t axis = at < 0 ? at + rank + 1 : at;
     if (axis < 0 || axis > rank) return layer_fail(b, EBB_E_SHAPE, "axis %lld", (long long)at);
-    for (uint32_t k = 0; k < count; k++) items[k] = operation_axis_insert(b, items[k], (uint32_t)axis);
+    for (uint32_t k = 0; k < count; k++)
+        items[k] = operation_axis_insert(b, items[k], (uint32_t)axis);
     return items_join(b, call, items, count, graph_ok(b->graph) ? (int)axis : -1);
 }
 OPERATION_DEF(stack, "Stack", NULL, sizeof(join_config), join_fields);
@@ -59,14 +60,16 @@ static bool append_build(layer_build *b, const void *config, layer_call *call)
 }
 OPERATION_DEF(append, "Append", NULL, sizeof(join_config), join_fields);
 
-/* Hstack joins along axis 1 (axis 0 of vectors), Vstack along 0, Dstack along 2; too few axes are added. */
+/* Hstack joins along axis 1 (axis 0 of vectors), Vstack along 0, Dstack along 2; too few axes are
+ * added. */
 static bool stack_along(layer_build *b, layer_call *call, uint32_t axis, uint32_t rank_min)
 {
-    value          items[ITEMS_MAX];
+    value items[ITEMS_MAX];
     const uint32_t count = operation_list(b, call, 0, "xs", items, ITEMS_MAX);
     for (uint32_t k = 0; k < count; k++) {
         while (graph_ok(b->graph) && graph_rank(b->graph, items[k]) < rank_min) {
-            items[k] = operation_axis_insert(b, items[k], graph_rank(b->graph, items[k]) < 2 ? 0 : 2);
+            items[k] =
+                operation_axis_insert(b, items[k], graph_rank(b->graph, items[k]) < 2 ? 0 : 2);
         }
     }
     if (count == 0 || !graph_ok(b->graph)) return false;
@@ -88,7 +91,8 @@ static bool vstack_build(layer_build *b, const void *config, layer_call *call)
 }
 OPERATION_DEF(vstack, "Vstack", NULL, 0, NULL);
 
-/* -- taking apart ------------------------------------------------------------------------------------- */
+/* -- taking apart
+ * ------------------------------------------------------------------------------------- */
 
 static const layer_field split_fields[] = {
     {"indices_or_sections", FIELD_JSON, offsetof(join_config, sections), true, 0, NULL},
@@ -99,21 +103,22 @@ static const layer_field split_fields[] = {
 static bool outputs_fit(layer_build *b, layer_call *call, int64_t count)
 {
     if (count < 1 || count > LAYER_OUTPUTS_MAX) {
-        return layer_fail(b, EBB_E_UNSUPPORTED, "%lld results; 1 to %d are possible", (long long)count,
-                          LAYER_OUTPUTS_MAX);
+        return layer_fail(b, EBB_E_UNSUPPORTED, "%lld results; 1 to %d are possible",
+                          (long long)count, LAYER_OUTPUTS_MAX);
     }
     call->output_count = (uint32_t)count;
     return true;
 }
 
 /* `count` parts; with `uneven` the first ones are longer by one where it does not divide. */
-static bool split_evenly(layer_build *b, layer_call *call, value x, int axis, int64_t count, bool uneven)
+static bool split_evenly(layer_build *b, layer_call *call, value x, int axis, int64_t count,
+                         bool uneven)
 {
     const int64_t length = build_known_dim(b, x, axis, "the axis to split");
     if (length < 0 || !outputs_fit(b, call, count)) return false;
     if (!uneven && length % count != 0) {
-        return layer_fail(b, EBB_E_SHAPE, "%lld elements do not make %lld equal parts", (long long)length,
-                          (long long)count);
+        return layer_fail(b, EBB_E_SHAPE, "%lld elements do not make %lld equal parts",
+                          (long long)length, (long long)count);
     }
     int64_t start = 0;
     for (int64_t k = 0; k < count; k++) {
@@ -127,7 +132,7 @@ static bool split_evenly(layer_build *b, layer_call *call, value x, int axis, in
 static bool split_apply(layer_build *b, const join_config *c, layer_call *call, bool uneven)
 {
     const value x = operation_operand(b, call, 0, "x");
-    const int   axis = x != VALUE_NONE ? operation_axis(b, x, c->axis, 0) : -1;
+    const int axis = x != VALUE_NONE ? operation_axis(b, x, c->axis, 0) : -1;
     if (axis < 0) return false;
     if (c->sections->kind != JSON_ARRAY) {
         return split_evenly(b, call, x, axis, json_integer(c->sections, 0), uneven);
@@ -137,9 +142,10 @@ static bool split_apply(layer_build *b, const join_config *c, layer_call *call, 
     int64_t start = 0;
     for (uint32_t k = 0; k < call->output_count; k++) {
         const bool is_last = k + 1 == call->output_count;
-        int64_t    end = is_last ? length : json_integer(json_item(c->sections, k), -1);
+        int64_t end = is_last ? length : json_integer(json_item(c->sections, k), -1);
         if (!is_last && end < 0) end += length;
-        if (end < start || end > length) return layer_fail(b, EBB_E_SHAPE, "the indices are not in order");
+        if (end < start || end > length)
+            return layer_fail(b, EBB_E_SHAPE, "the indices are not in order");
         call->outputs[k].v = op_slice_axis(b->graph, x, axis, start, end - start, 1);
         start = end;
     }
@@ -167,8 +173,8 @@ static const layer_field unstack_fields[] = {
 static bool unstack_build(layer_build *b, const void *config, layer_call *call)
 {
     const join_config *c = config;
-    const value        x = operation_operand(b, call, 0, "x");
-    const int          axis = x != VALUE_NONE ? operation_axis(b, x, c->axis, 0) : -1;
+    const value x = operation_operand(b, call, 0, "x");
+    const int axis = x != VALUE_NONE ? operation_axis(b, x, c->axis, 0) : -1;
     if (axis < 0) return false;
     const int64_t count = c->num >= 0 ? c->num : build_known_dim(b, x, axis, "the axis to unstack");
     if (count < 0 || !split_evenly(b, call, x, axis, count, false)) return false;

@@ -1,21 +1,24 @@
-/* operation_shape.c -- keras.ops that move elements without computing: reshape, transpose, tile, pad, roll.
- * Source: keras/src/ops/numpy.py. */
+/* operation_shape.c -- keras.ops that move elements without computing: reshape, transpose, tile,
+ * pad, roll. Source: keras/src/ops/numpy.py. */
 #include <string.h>
 
 #include "layer/operation.h"
 
 typedef struct shape_config {
-    int_list    list;       /* newshape, axes, shape, repeats */
-    int_list    axis, to;   /* axis or axes; null = empty */
-    int64_t     shift;
+    int_list list;     /* newshape, axes, shape, repeats */
+    int_list axis, to; /* axis or axes; null = empty */
+    int64_t shift;
     const json *pad_width;
-    uint32_t    mode;
+    uint32_t mode;
 } shape_config;
 
 #define INTS_FIELD(key, member, required)                                                          \
-    {key, FIELD_INTS, offsetof(shape_config, member), required, 0, NULL}
+    {                                                                                              \
+        key, FIELD_INTS, offsetof(shape_config, member), required, 0, NULL                         \
+    }
 
-/* -- reshape ----------------------------------------------------------------------------------------- */
+/* -- reshape
+ * ----------------------------------------------------------------------------------------- */
 
 static const layer_field reshape_fields[] = {INTS_FIELD("newshape", list, true), FIELDS_END};
 
@@ -28,13 +31,15 @@ static value reshape_to(layer_build *b, value x, const int_list *list)
                    EBB_RANK_MAX);
         return VALUE_NONE;
     }
-    shape    to = {.rank = list->count};
-    dim      known = 1;
+    shape to = {.rank = list->count};
+    dim known = 1;
     uint32_t open = EBB_RANK_MAX;
     for (uint32_t k = 0; k < list->count; k++) {
         to.dims[k] = list->items[k];
-        if (list->items[k] >= 0) known = dim_make(b->graph, DIM_MUL, known, list->items[k]);
-        else if (open == EBB_RANK_MAX) open = k;
+        if (list->items[k] >= 0)
+            known = dim_make(b->graph, DIM_MUL, known, list->items[k]);
+        else if (open == EBB_RANK_MAX)
+            open = k;
         else {
             layer_fail(b, EBB_E_FORMAT, "the new shape leaves two lengths open");
             return VALUE_NONE;
@@ -50,7 +55,7 @@ static value reshape_to(layer_build *b, value x, const int_list *list)
 static bool reshape_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    const value         x = operation_operand(b, call, 0, "x");
+    const value x = operation_operand(b, call, 0, "x");
     return operation_result(b, call, reshape_to(b, x, &c->list));
 }
 OPERATION_DEF(reshape, "Reshape", NULL, sizeof(shape_config), reshape_fields);
@@ -67,10 +72,10 @@ static const layer_field axis_fields[] = {INTS_FIELD("axis", axis, false), FIELD
 static bool expand_dims_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    value               x = operation_operand(b, call, 0, "x");
+    value x = operation_operand(b, call, 0, "x");
     if (x == VALUE_NONE) return false;
     const int64_t rank = (int64_t)graph_rank(b->graph, x) + c->axis.count;
-    uint32_t      mask = 0;
+    uint32_t mask = 0;
     for (uint32_t k = 0; k < c->axis.count; k++) {
         const int64_t axis = c->axis.items[k] < 0 ? c->axis.items[k] + rank : c->axis.items[k];
         if (axis < 0 || axis >= rank || rank > EBB_RANK_MAX) {
@@ -89,8 +94,8 @@ OPERATION_DEF(expand_dims, "ExpandDims", NULL, sizeof(shape_config), axis_fields
 static bool squeeze_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    value               x = operation_operand(b, call, 0, "x");
-    uint32_t            mask = 0;
+    value x = operation_operand(b, call, 0, "x");
+    uint32_t mask = 0;
     if (x == VALUE_NONE || !operation_axes(b, x, &c->axis, &mask)) return false;
     const shape from = *graph_shape(b->graph, x);
     for (uint32_t k = 0; c->axis.count == 0 && k < from.rank; k++) mask |= (from.dims[k] == 1) << k;
@@ -106,22 +111,24 @@ static bool squeeze_build(layer_build *b, const void *config, layer_call *call)
 }
 OPERATION_DEF(squeeze, "Squeeze", NULL, sizeof(shape_config), axis_fields);
 
-/* -- order of axes ------------------------------------------------------------------------------------ */
+/* -- order of axes
+ * ------------------------------------------------------------------------------------ */
 
 static const layer_field transpose_fields[] = {INTS_FIELD("axes", list, false), FIELDS_END};
 
 static bool transpose_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    const value         x = operation_operand(b, call, 0, "x");
+    const value x = operation_operand(b, call, 0, "x");
     if (x == VALUE_NONE) return false;
     const uint32_t rank = graph_rank(b->graph, x);
-    uint32_t       order[EBB_RANK_MAX] = {0};
+    uint32_t order[EBB_RANK_MAX] = {0};
     if (c->list.count != 0 && c->list.count != rank) {
         return layer_fail(b, EBB_E_SHAPE, "%u axes for a tensor of rank %u", c->list.count, rank);
     }
     for (uint32_t k = 0; k < rank; k++) {
-        const int axis = c->list.count == 0 ? (int)(rank - 1 - k) : build_axis(b, x, c->list.items[k]);
+        const int axis =
+            c->list.count == 0 ? (int)(rank - 1 - k) : build_axis(b, x, c->list.items[k]);
         if (axis < 0) return false;
         order[k] = (uint32_t)axis;
     }
@@ -129,16 +136,16 @@ static bool transpose_build(layer_build *b, const void *config, layer_call *call
 }
 OPERATION_DEF(transpose, "Transpose", NULL, sizeof(shape_config), transpose_fields);
 
-static const layer_field swapaxes_fields[] = {
-    INTS_FIELD("axis1", axis, true), INTS_FIELD("axis2", to, true), FIELDS_END};
+static const layer_field swapaxes_fields[] = {INTS_FIELD("axis1", axis, true),
+                                              INTS_FIELD("axis2", to, true), FIELDS_END};
 
 static bool swapaxes_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    const value         x = operation_operand(b, call, 0, "x");
+    const value x = operation_operand(b, call, 0, "x");
     if (x == VALUE_NONE || c->axis.count != 1 || c->to.count != 1) return false;
     const int p = build_axis(b, x, c->axis.items[0]), q = build_axis(b, x, c->to.items[0]);
-    uint32_t  order[EBB_RANK_MAX];
+    uint32_t order[EBB_RANK_MAX];
     if (p < 0 || q < 0) return false;
     for (uint32_t k = 0; k < EBB_RANK_MAX; k++) order[k] = k;
     order[p] = (uint32_t)q;
@@ -147,17 +154,18 @@ static bool swapaxes_build(layer_build *b, const void *config, layer_call *call)
 }
 OPERATION_DEF(swapaxes, "Swapaxes", NULL, sizeof(shape_config), swapaxes_fields);
 
-static const layer_field moveaxis_fields[] = {
-    INTS_FIELD("source", axis, true), INTS_FIELD("destination", to, true), FIELDS_END};
+static const layer_field moveaxis_fields[] = {INTS_FIELD("source", axis, true),
+                                              INTS_FIELD("destination", to, true), FIELDS_END};
 
 static bool moveaxis_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    const value         x = operation_operand(b, call, 0, "x");
+    const value x = operation_operand(b, call, 0, "x");
     if (x == VALUE_NONE) return false;
     const uint32_t rank = graph_rank(b->graph, x);
-    uint32_t       order[EBB_RANK_MAX], moved = 0, taken = 0, next = 0;
-    if (c->axis.count != c->to.count) return layer_fail(b, EBB_E_FORMAT, "lists of different lengths");
+    uint32_t order[EBB_RANK_MAX], moved = 0, taken = 0, next = 0;
+    if (c->axis.count != c->to.count)
+        return layer_fail(b, EBB_E_FORMAT, "lists of different lengths");
     for (uint32_t k = 0; k < c->axis.count; k++) {
         const int from = build_axis(b, x, c->axis.items[k]), to = build_axis(b, x, c->to.items[k]);
         if (from < 0 || to < 0) return false;
@@ -186,8 +194,8 @@ static value flip_axes(layer_build *b, value x, uint32_t mask)
 static bool flip_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    const value         x = operation_operand(b, call, 0, "x");
-    uint32_t            mask = 0;
+    const value x = operation_operand(b, call, 0, "x");
+    uint32_t mask = 0;
     if (x == VALUE_NONE || !operation_axes(b, x, &c->axis, &mask)) return false;
     return operation_result(b, call, flip_axes(b, x, mask));
 }
@@ -207,9 +215,11 @@ static bool fliplr_build(layer_build *b, const void *config, layer_call *call)
 }
 OPERATION_DEF(fliplr, "Fliplr", NULL, 0, NULL);
 
-/* -- copies ------------------------------------------------------------------------------------------- */
+/* -- copies
+ * ------------------------------------------------------------------------------------------- */
 
-/* Every element `times` times along an axis: `inner` puts copies side by side, else the whole axis repeats. */
+/* Every element `times` times along an axis: `inner` puts copies side by side, else the whole axis
+ * repeats. */
 static value copies(layer_build *b, value x, uint32_t axis, int64_t times, bool inner)
 {
     if (times == 1 || x == VALUE_NONE) return x;
@@ -226,15 +236,16 @@ static value copies(layer_build *b, value x, uint32_t axis, int64_t times, bool 
     return op_reshape(g, x, &to);
 }
 
-static const layer_field repeat_fields[] = {
-    INTS_FIELD("repeats", list, true), INTS_FIELD("axis", axis, false), FIELDS_END};
+static const layer_field repeat_fields[] = {INTS_FIELD("repeats", list, true),
+                                            INTS_FIELD("axis", axis, false), FIELDS_END};
 
 static bool repeat_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    value               x = operation_operand(b, call, 0, "x");
+    value x = operation_operand(b, call, 0, "x");
     if (c->axis.count == 0) x = operation_flat(b, x);
-    const int axis = x != VALUE_NONE ? build_axis(b, x, c->axis.count == 0 ? 0 : c->axis.items[0]) : -1;
+    const int axis =
+        x != VALUE_NONE ? build_axis(b, x, c->axis.count == 0 ? 0 : c->axis.items[0]) : -1;
     if (axis < 0) return false;
     if (c->list.count != 1 || c->list.items[0] < 0) {
         return layer_fail(b, EBB_E_UNSUPPORTED, "repeats must be one number");
@@ -248,14 +259,16 @@ static const layer_field tile_fields[] = {INTS_FIELD("repeats", list, true), FIE
 static bool tile_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    value               x = operation_operand(b, call, 0, "x");
+    value x = operation_operand(b, call, 0, "x");
     if (x == VALUE_NONE) return false;
     if (c->list.count > EBB_RANK_MAX) return layer_fail(b, EBB_E_UNSUPPORTED, "too many repeats");
-    while (x != VALUE_NONE && graph_rank(b->graph, x) < c->list.count) x = operation_axis_insert(b, x, 0);
+    while (x != VALUE_NONE && graph_rank(b->graph, x) < c->list.count)
+        x = operation_axis_insert(b, x, 0);
     if (x == VALUE_NONE) return false;
     const uint32_t skipped = graph_rank(b->graph, x) - c->list.count;
     for (uint32_t k = 0; k < c->list.count; k++) {
-        if (c->list.items[k] < 0) return layer_fail(b, EBB_E_FORMAT, "repeats must not be negative");
+        if (c->list.items[k] < 0)
+            return layer_fail(b, EBB_E_FORMAT, "repeats must not be negative");
         x = copies(b, x, skipped + k, c->list.items[k], false);
     }
     return operation_result(b, call, x);
@@ -267,25 +280,27 @@ static const layer_field broadcast_to_fields[] = {INTS_FIELD("shape", list, true
 static bool broadcast_to_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    const value         x = operation_operand(b, call, 0, "x");
+    const value x = operation_operand(b, call, 0, "x");
     if (x == VALUE_NONE) return false;
     const shape *from = graph_shape(b->graph, x);
-    shape        to = {.rank = c->list.count};
+    shape to = {.rank = c->list.count};
     if (c->list.count > EBB_RANK_MAX || c->list.count < from->rank) {
-        return layer_fail(b, EBB_E_SHAPE, "a tensor of rank %u cannot become one of rank %u", from->rank,
-                          c->list.count);
+        return layer_fail(b, EBB_E_SHAPE, "a tensor of rank %u cannot become one of rank %u",
+                          from->rank, c->list.count);
     }
     for (uint32_t k = 0; k < to.rank; k++) {
         const uint32_t skipped = to.rank - from->rank;
-        const bool     is_kept = c->list.items[k] < 0 && k >= skipped;
+        const bool is_kept = c->list.items[k] < 0 && k >= skipped;
         to.dims[k] = is_kept ? from->dims[k - skipped] : c->list.items[k];
-        if (c->list.items[k] < 0 && !is_kept) return layer_fail(b, EBB_E_SHAPE, "a length is missing");
+        if (c->list.items[k] < 0 && !is_kept)
+            return layer_fail(b, EBB_E_SHAPE, "a length is missing");
     }
     return operation_result(b, call, op_broadcast(b->graph, x, &to));
 }
 OPERATION_DEF(broadcast_to, "BroadcastTo", NULL, sizeof(shape_config), broadcast_to_fields);
 
-/* -- borders ------------------------------------------------------------------------------------------ */
+/* -- borders
+ * ------------------------------------------------------------------------------------------ */
 
 static const layer_field pad_fields[] = {
     {"pad_width", FIELD_JSON, offsetof(shape_config, pad_width), true, 0, NULL},
@@ -309,7 +324,7 @@ static bool pad_of_axis(const json *width, uint32_t axis, int64_t *before, int64
 static bool pad_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    const value         x = operation_number(b, operation_operand(b, call, 0, "x"));
+    const value x = operation_number(b, operation_operand(b, call, 0, "x"));
     if (x == VALUE_NONE) return false;
     pad_attributes attributes = {.kind = (pad_kind)c->mode};
     for (uint32_t k = 0; k < graph_rank(b->graph, x); k++) {
@@ -335,21 +350,22 @@ static const layer_field roll_fields[] = {
 static bool roll_build(layer_build *b, const void *config, layer_call *call)
 {
     const shape_config *c = config;
-    graph              *g = b->graph;
-    const value         x = operation_operand(b, call, 0, "x");
+    graph *g = b->graph;
+    const value x = operation_operand(b, call, 0, "x");
     if (x == VALUE_NONE) return false;
     const bool is_flat = c->axis.count == 0;
     const value line = is_flat ? operation_flat(b, x) : x;
-    const int   axis = build_axis(b, line, is_flat ? 0 : c->axis.items[0]);
+    const int axis = build_axis(b, line, is_flat ? 0 : c->axis.items[0]);
     const int64_t length = axis < 0 ? -1 : build_known_dim(b, line, axis, "the rolled axis");
     if (length < 0 || c->axis.count > 1) return false;
     const int64_t shift = length == 0 ? 0 : ((c->shift % length) + length) % length;
-    value         y = line;
+    value y = line;
     if (shift != 0) {
         const value parts[] = {op_slice_axis(g, line, axis, length - shift, shift, 1),
                                op_slice_axis(g, line, axis, 0, length - shift, 1)};
         y = op_concat(g, parts, 2, axis);
     }
-    return operation_result(b, call, is_flat && graph_ok(g) ? op_reshape(g, y, graph_shape(g, x)) : y);
+    return operation_result(b, call,
+                            is_flat && graph_ok(g) ? op_reshape(g, y, graph_shape(g, x)) : y);
 }
 OPERATION_DEF(roll, "Roll", NULL, sizeof(shape_config), roll_fields);

@@ -16,8 +16,10 @@ static bool unary_apply(layer_build *b, layer_call *call, unary_kind kind)
 {
     value x = operation_operand(b, call, 0, "x");
     if (x == VALUE_NONE || kind == UNARY_IDENTITY) return operation_result(b, call, x);
-    if (kind == UNARY_LOGICAL_NOT) x = op_cast(b->graph, x, EBB_BOOL);
-    else x = keeps_integers(kind) ? operation_number(b, x) : build_f32(b, x);
+    if (kind == UNARY_LOGICAL_NOT)
+        x = op_cast(b->graph, x, EBB_BOOL);
+    else
+        x = keeps_integers(kind) ? operation_number(b, x) : build_f32(b, x);
     return operation_result(b, call, op_unary(b->graph, kind, x));
 }
 
@@ -63,10 +65,12 @@ static bool unary_apply(layer_build *b, layer_call *call, unary_kind kind)
     OPERATION_DEF(id, class_name, aliases, 0, NULL);
 UNARY_OPERATIONS(UNARY_OPERATION)
 
-/* -- a unary op with a factor around it ------------------------------------------------------------ */
+/* -- a unary op with a factor around it
+ * ------------------------------------------------------------ */
 
 /* f(before * x) * after. */
-static bool scaled_apply(layer_build *b, layer_call *call, float before, unary_kind kind, float after)
+static bool scaled_apply(layer_build *b, layer_call *call, float before, unary_kind kind,
+                         float after)
 {
     value x = build_f32(b, operation_operand(b, call, 0, "x"));
     if (before != 1) x = op_unary_with(b->graph, (unary_attributes){UNARY_AFFINE, before, 0, 0}, x);
@@ -92,7 +96,8 @@ static bool scaled_apply(layer_build *b, layer_call *call, float before, unary_k
     OPERATION_DEF(id, class_name, NULL, 0, NULL);
 SCALED_OPERATIONS(SCALED_OPERATION)
 
-/* -- with fields of their own ---------------------------------------------------------------------- */
+/* -- with fields of their own
+ * ---------------------------------------------------------------------- */
 
 typedef struct round_config {
     int64_t decimals;
@@ -103,8 +108,8 @@ static const layer_field round_fields[] = {
 static bool round_build(layer_build *b, const void *config, layer_call *call)
 {
     const round_config *c = config;
-    const float         factor = powf(10.0f, (float)c->decimals);
-    value               x = build_f32(b, operation_operand(b, call, 0, "x"));
+    const float factor = powf(10.0f, (float)c->decimals);
+    value x = build_f32(b, operation_operand(b, call, 0, "x"));
     if (c->decimals != 0) x = op_mul(b->graph, x, graph_scalar(b->graph, factor));
     x = op_unary(b->graph, UNARY_ROUND, x);
     if (c->decimals != 0) x = op_div(b->graph, x, graph_scalar(b->graph, factor));
@@ -124,7 +129,7 @@ static const layer_field clip_fields[] = {
 static bool clip_build(layer_build *b, const void *config, layer_call *call)
 {
     const clip_config *c = config;
-    const value        x = operation_number(b, operation_operand(b, call, 0, "x"));
+    const value x = operation_number(b, operation_operand(b, call, 0, "x"));
     const value low = graph_scalar(b->graph, c->x_min), high = graph_scalar(b->graph, c->x_max);
     if (!graph_ok(b->graph)) return false;
     if (graph_value(b->graph, x)->dtype == EBB_F32) {
@@ -145,7 +150,7 @@ static const layer_field dtype_fields[] = {
 static bool cast_build(layer_build *b, const void *config, layer_call *call)
 {
     const dtype_config *c = config;
-    const value         x = operation_operand(b, call, 0, "x");
+    const value x = operation_operand(b, call, 0, "x");
     if (!operation_dtype(b, c->dtype, &call->outputs[0].declared)) return false;
     return operation_result(b, call, operation_cast(b, x, call->outputs[0].declared));
 }
@@ -154,10 +159,11 @@ OPERATION_DEF(cast, "Cast", "ConvertToTensor", sizeof(dtype_config), dtype_field
 static bool fill_apply(layer_build *b, const dtype_config *c, layer_call *call, value number)
 {
     const value x = operation_operand(b, call, 0, "x");
-    ebb_dtype  *declared = &call->outputs[0].declared;
+    ebb_dtype *declared = &call->outputs[0].declared;
     if (!graph_ok(b->graph) || !operation_dtype(b, c->dtype, declared)) return false;
-    number = *declared != EBB_DTYPE_NONE ? operation_cast(b, number, *declared)
-                                         : op_cast(b->graph, number, graph_value(b->graph, x)->dtype);
+    number = *declared != EBB_DTYPE_NONE
+                 ? operation_cast(b, number, *declared)
+                 : op_cast(b->graph, number, graph_value(b->graph, x)->dtype);
     return operation_result(b, call, op_broadcast(b->graph, number, graph_shape(b->graph, x)));
 }
 

@@ -1,5 +1,5 @@
-/* preprocessing_image.c -- Resizing, CenterCrop, AutoContrast, and the random image layers, which let
- * images through at inference.
+/* preprocessing_image.c -- Resizing, CenterCrop, AutoContrast, and the random image layers, which
+ * let images through at inference.
  *
  * Source: Keras 3, keras/src/layers/preprocessing/image_preprocessing/,
  * keras/src/backend/tensorflow/image.py (resize) and keras/src/utils/image_utils.py (smart_resize).

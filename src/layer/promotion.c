@@ -1,6 +1,6 @@
-/* promotion.c -- the dtypes Keras declares for results. Values are computed in F32, I32 and BOOL; what a
- * tensor is declared as decides only the type of a model's outputs.
- * Source: keras/src/backend/common/dtypes.py (the lattice), layer.py (compute dtype of a policy). */
+/* promotion.c -- the dtypes Keras declares for results. Values are computed in F32, I32 and BOOL;
+ * what a tensor is declared as decides only the type of a model's outputs. Source:
+ * keras/src/backend/common/dtypes.py (the lattice), layer.py (compute dtype of a policy). */
 #include "layer/assembly.h"
 #include "tensor/dtype.h"
 
@@ -66,7 +66,8 @@ static ebb_dtype float_default(const layer_instance *i, const layer_call *call)
 }
 
 /* A layer that gives back what it got: floats were brought to its compute dtype on the way in. */
-static bool is_passed_on(const layer_instance *i, const layer_call *call, const layer_tensor *output)
+static bool is_passed_on(const layer_instance *i, const layer_call *call,
+                         const layer_tensor *output)
 {
     if (output->dtype != EBB_F32 || i->model != NULL) return false;
     if (i->source != NULL && i->source->is_operation) return false;
@@ -82,7 +83,10 @@ void output_complete(const graph *g, const layer_instance *i, const layer_call *
     output->dtype = graph_value(g, output->v)->dtype;
     if (is_passed_on(i, call, output)) output->declared = EBB_DTYPE_NONE;
     if (output->declared != EBB_DTYPE_NONE) return;
-    if (output->dtype == EBB_F32) output->declared = float_default(i, call);
-    else if (output->dtype == EBB_I32) output->declared = integer_default(i, call);
-    else output->declared = output->dtype;
+    if (output->dtype == EBB_F32)
+        output->declared = float_default(i, call);
+    else if (output->dtype == EBB_I32)
+        output->declared = integer_default(i, call);
+    else
+        output->declared = output->dtype;
 }

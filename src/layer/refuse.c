@@ -1,7 +1,7 @@
 /* refuse.c -- from a class name to its table entry, or to the reason why there is none.
  *
- * Python code in a file is never run, so custom classes and Lambda are refused by name, whatever their
- * class is called. */
+ * Python code in a file is never run, so custom classes and Lambda are refused by name, whatever
+ * their class is called. */
 #include <string.h>
 
 #include "base/status.h"
@@ -12,17 +12,20 @@ typedef struct refusal_entry {
 } refusal_entry;
 
 static const refusal_entry refusals[] = {
-    {"Lambda", "holds Python code, which is never run; replace the layer by Keras layers or operations "
-               "that compute the same, and save the model again"},
+    {"Lambda",
+     "holds Python code, which is never run; replace the layer by Keras layers or operations "
+     "that compute the same, and save the model again"},
     {"TFSMLayer|JaxLayer|FlaxLayer|TorchModuleWrapper",
      "runs a model of another framework; rebuild that part from Keras layers"},
     {"TFOpLambda|SlicingOpLambda|ClassMethod|InstanceProperty|InstanceMethod|TensorFlowOpLayer|"
      "AddLoss|AddMetric",
-     "is a TensorFlow operation recorded by Keras 2; open the model in Keras 3 and save it as .keras"},
+     "is a TensorFlow operation recorded by Keras 2; open the model in Keras 3 and save it as "
+     ".keras"},
     {"TernaryDense|QuantizedDense", "computes with quantized weights, which cannot be loaded"},
 };
 
-/* The name a custom class was registered under, or its module and name; NULL for classes of Keras. */
+/* The name a custom class was registered under, or its module and name; NULL for classes of Keras.
+ */
 static const char *custom_origin(const layer_config *config)
 {
     if (config->registered_name != NULL && strchr(config->registered_name, '>') != NULL) {

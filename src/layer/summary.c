@@ -1,8 +1,9 @@
 /* summary.c -- Keras's summary table as text, line by line, 80 columns wide.
  *
- * The layout is that of `model.summary(line_length=80)` on Keras 3: a chain of layers has three columns, anything else a
- * fourth with connections. Cells wrap at spaces; a word that is too long ends in an ellipsis, as the library
- * that draws Keras's tables does it. Sources: keras/src/utils/summary_utils.py, rich/_wrap.py. */
+ * The layout is that of `model.summary(line_length=80)` on Keras 3: a chain of layers has three
+ * columns, anything else a fourth with connections. Cells wrap at spaces; a word that is too long
+ * ends in an ellipsis, as the library that draws Keras's tables does it. Sources:
+ * keras/src/utils/summary_utils.py, rich/_wrap.py. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,26 +12,27 @@
 #include "layer/build.h"
 #include "tensor/view.h"
 
-#define COLUMNS_MAX 4
+#define COLUMNS_MAX    4
 #define LINE_BYTES_MAX 512
 
 typedef struct table {
     const built_model *model;
-    region            *scratch;
-    const uint32_t    *widths;
-    uint32_t           columns;
-    const int64_t     *dim_values; /* where the file fixes the rows of an input; NULL: "None" */
-    bool               is_first_row, failed;
+    region *scratch;
+    const uint32_t *widths;
+    uint32_t columns;
+    const int64_t *dim_values; /* where the file fixes the rows of an input; NULL: "None" */
+    bool is_first_row, failed;
     void (*line)(void *context, const char *text);
     void *context;
 } table;
 
-static const uint32_t    chain_widths[] = {33, 24, 13};
-static const uint32_t    graph_widths[] = {21, 17, 11, 18};
+static const uint32_t chain_widths[] = {33, 24, 13};
+static const uint32_t graph_widths[] = {21, 17, 11, 18};
 static const char *const headers[] = {"Layer (type)", "Output Shape", "Param #", "Connected to"};
 #define PARAMETERS_COLUMN 2
 
-/* -- drawing ---------------------------------------------------------------------------------------- */
+/* -- drawing
+ * ---------------------------------------------------------------------------------------- */
 
 static uint32_t characters(const char *text, size_t bytes)
 {
@@ -43,7 +45,7 @@ static uint32_t characters(const char *text, size_t bytes)
 static size_t piece_length(const char *text, uint32_t width, const char **next)
 {
     const char *at = text;
-    uint32_t    used = 0;
+    uint32_t used = 0;
     while (*at != '\0') {
         const size_t space = strspn(at, " "), word = strcspn(at + space, " ");
         const size_t tail = strspn(at + space + word, " ");
@@ -70,7 +72,7 @@ static size_t prefix_bytes(const char *text, size_t bytes, uint32_t count)
 static void cell_put(text_writer *w, const char *text, size_t bytes, uint32_t width, bool to_right)
 {
     uint32_t length = characters(text, bytes);
-    char     spaces[64];
+    char spaces[64];
     memset(spaces, ' ', sizeof spaces);
     const bool is_cut = length > width;
     if (is_cut) {
@@ -89,7 +91,8 @@ static void line_put(table *t, const text_writer *w)
     if (!t->failed) t->line(t->context, w->text);
 }
 
-static void rule_put(table *t, const char *left, const char *dash, const char *cross, const char *right)
+static void rule_put(table *t, const char *left, const char *dash, const char *cross,
+                     const char *right)
 {
     text_writer w;
     text_begin(&w, t->scratch);
@@ -113,7 +116,7 @@ static void cells_put(table *t, const char *const *cells, const char *bar)
         goes_on = false;
         text_put(&w, bar);
         for (uint32_t c = 0; c < t->columns; c++) {
-            const char  *text = rest[c];
+            const char *text = rest[c];
             const size_t bytes = piece_length(text, t->widths[c], &rest[c]);
             text_put(&w, " ");
             cell_put(&w, text, bytes, t->widths[c], c == PARAMETERS_COLUMN);
@@ -140,7 +143,8 @@ static void row_put(table *t, const char *const *cells)
     cells_put(t, cells, "│");
 }
 
-/* -- what stands in the cells -------------------------------------------------------------------------- */
+/* -- what stands in the cells
+ * -------------------------------------------------------------------------- */
 
 static void number_put(text_writer *w, uint64_t number)
 {
@@ -159,8 +163,10 @@ static void shape_put(const table *t, text_writer *w, const shape *s)
     for (uint32_t k = 0; k < s->rank; k++) {
         if (k > 0) text_put(w, ", ");
         const bool is_number = dim_known(s->dims[k]) || t->dim_values != NULL;
-        if (!is_number) text_put(w, "None");
-        else text_format(w, "%lld", (long long)dim_value(s->dims[k], t->dim_values));
+        if (!is_number)
+            text_put(w, "None");
+        else
+            text_format(w, "%lld", (long long)dim_value(s->dims[k], t->dim_values));
     }
     text_put(w, ")");
 }
@@ -225,9 +231,9 @@ static void connections_put(const table *t, text_writer *w, const layer_config *
 static void layer_put(table *t, uint32_t index)
 {
     const layer_instance *i = t->model->top->layers[index];
-    const layer_config   *config = &t->model->top->config->layers[index];
-    text_writer           cells[COLUMNS_MAX];
-    const char           *texts[COLUMNS_MAX];
+    const layer_config *config = &t->model->top->config->layers[index];
+    text_writer cells[COLUMNS_MAX];
+    const char *texts[COLUMNS_MAX];
     for (uint32_t c = 0; c < t->columns; c++) text_begin(&cells[c], t->scratch);
     text_format(&cells[0], "%s (%s)", i->name, i->class_name);
     shapes_put(t, &cells[1], i);
@@ -241,13 +247,14 @@ static void layer_put(table *t, uint32_t index)
     if (!t->failed) row_put(t, texts);
 }
 
-/* -- below the table ------------------------------------------------------------------------------------ */
+/* -- below the table
+ * ------------------------------------------------------------------------------------ */
 
 static void total_put(table *t, const char *title, uint64_t parameters, uint64_t bytes)
 {
     static const char *const units[] = {"B", "KB", "MB", "GB", "TB", "PB"};
-    double                   size = (double)bytes;
-    uint32_t                 unit = 0;
+    double size = (double)bytes;
+    uint32_t unit = 0;
     for (; size >= 1024 && unit < 5; unit++) size /= 1024;
     text_writer w;
     text_begin(&w, t->scratch);
@@ -262,7 +269,7 @@ static void totals_put(table *t)
     uint64_t bytes = 0, bytes_trainable = 0;
     for (uint32_t k = 0; k < t->model->weight_count; k++) {
         const layer_weight *w = t->model->weights[k];
-        const uint64_t      size = weight_elements(w) * ebb_dtype_bytes(w->dtype);
+        const uint64_t size = weight_elements(w) * ebb_dtype_bytes(w->dtype);
         bytes += size;
         if (w->trainable) bytes_trainable += size;
     }
@@ -272,11 +279,12 @@ static void totals_put(table *t)
     total_put(t, "Non-trainable params", all - trainable, bytes - bytes_trainable);
 }
 
-/* -- chain or graph -------------------------------------------------------------------------------------- */
+/* -- chain or graph
+ * -------------------------------------------------------------------------------------- */
 
 typedef struct use_count {
     uint32_t *consumers; /* per layer: calls that use it */
-    uint32_t  inputs_max; /* tensors of one call */
+    uint32_t inputs_max; /* tensors of one call */
 } use_count;
 
 /* Recursion: as deep as the calls were read. */
@@ -297,14 +305,14 @@ static uint32_t argument_uses(use_count *u, const argument *a)
 static bool is_chain(const model_config *m, region *scratch, bool *failed)
 {
     use_count u = {.consumers = region_new(scratch, uint32_t, m->layer_count + 1)};
-    uint32_t  ends = 0;
+    uint32_t ends = 0;
     *failed = u.consumers == NULL;
     if (*failed || strcmp(m->class_name, "Sequential") == 0) return true;
     for (uint32_t i = 0; i < m->layer_count; i++) {
         if (m->layers[i].call_count > 1) return false;
         for (uint32_t n = 0; n < m->layers[i].call_count; n++) {
             const call_config *call = &m->layers[i].calls[n];
-            uint32_t           tensors = 0;
+            uint32_t tensors = 0;
             for (uint32_t k = 0; k < call->argument_count; k++) {
                 tensors += argument_uses(&u, &call->arguments[k]);
             }
@@ -325,7 +333,7 @@ static int64_t rows_stored(const model_config *m)
 
 static const int64_t *dim_values_make(table *t)
 {
-    const graph  *g = t->model->graph;
+    const graph *g = t->model->graph;
     const int64_t rows = rows_stored(t->model->top->config);
     if (rows < 0 || dim_symbol_count(g) != 1) return NULL;
     int64_t *values = region_new(t->scratch, int64_t, dim_count(g) + 1);
@@ -340,12 +348,13 @@ static bool is_hidden(const model_config *m, const layer_config *layer)
 }
 
 ebb_status summary_write(region *scratch, const built_model *model, const description *d,
-                         void (*line)(void *context, const char *text), void *context, ebb_error *error)
+                         void (*line)(void *context, const char *text), void *context,
+                         ebb_error *error)
 {
     const model_config *m = model->top->config;
-    region             *home = region_open(scratch, "summary", EBB_CLASS_META, 0);
+    region *home = region_open(scratch, "summary", EBB_CLASS_META, 0);
     if (home == NULL) return region_fail(scratch, error, d->path, "the summary");
-    table      t = {.model = model, .scratch = home, .line = line, .context = context};
+    table t = {.model = model, .scratch = home, .line = line, .context = context};
     const bool chain = is_chain(m, home, &t.failed);
     t.widths = chain ? chain_widths : graph_widths;
     t.columns = chain ? COLUMNS_MAX - 1 : COLUMNS_MAX;

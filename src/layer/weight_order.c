@@ -1,7 +1,8 @@
 /* weight_order.c -- numbers the weights of an assembled model as Keras's model.weights does.
  *
- * Per layer: its own variables, trainable ones first (as they were when made, frozen or not), object by object;
- * then the layers inside it in order. Source: keras/src/layers/layer.py, Layer.weights. */
+ * Per layer: its own variables, trainable ones first (as they were when made, frozen or not),
+ * object by object; then the layers inside it in order. Source: keras/src/layers/layer.py,
+ * Layer.weights. */
 #include <string.h>
 
 #include "base/size.h"
@@ -10,7 +11,7 @@
 
 typedef struct weight_list {
     layer_weight **items;
-    uint32_t       count;
+    uint32_t count;
 } weight_list;
 
 static bool object_is_new(const layer_instance *i, uint32_t index)
@@ -32,16 +33,18 @@ static void adopted_collect(const layer_instance *i, weight_list *list)
 {
     const layer_instance *child = i->adopted_from;
     for (uint32_t k = 0; child != NULL && k < child->weight_count; k++) {
-        if (strcmp(child->weights[k].name, i->adopted_name) == 0) weight_append(list, &child->weights[k]);
+        if (strcmp(child->weights[k].name, i->adopted_name) == 0)
+            weight_append(list, &child->weights[k]);
     }
 }
 
-/* The variables of the object that weight `index` belongs to: numbered within it, appended to the list. */
+/* The variables of the object that weight `index` belongs to: numbered within it, appended to the
+ * list. */
 static void object_collect(layer_instance *i, uint32_t index, weight_list *list)
 {
     const char *path = i->weights[index].path;
-    const bool  is_layer = strcmp(path, i->path) == 0;
-    uint32_t    variable = is_layer && i->adopted_from != NULL ? 1 : 0;
+    const bool is_layer = strcmp(path, i->path) == 0;
+    uint32_t variable = is_layer && i->adopted_from != NULL ? 1 : 0;
     for (int states = 0; states <= 1; states++) {
         for (uint32_t k = index; k < i->weight_count; k++) {
             layer_weight *w = &i->weights[k];
@@ -61,7 +64,8 @@ static void instance_collect(layer_instance *i, weight_list *list)
     }
     for (uint32_t k = 0; k < i->child_count; k++) instance_collect(i->children[k], list);
     if (i->model == NULL) return;
-    for (uint32_t k = 0; k < i->model->layer_count; k++) instance_collect(i->model->layers[k], list);
+    for (uint32_t k = 0; k < i->model->layer_count; k++)
+        instance_collect(i->model->layers[k], list);
 }
 
 /* Recursion: as instance_collect. */
@@ -92,11 +96,12 @@ bool weights_collect(assembly *a, built_model *model)
     model->weight_count = list.count;
     for (uint32_t k = 0; k < list.count; k++) {
         layer_weight *w = list.items[k];
-        uint64_t      count = 0;
+        uint64_t count = 0;
         weight_number(a->graph, w, k);
         if (!dims_count(w->rank, w->dims, &count) ||
             !u64_add(model->parameters, count, &model->parameters)) {
-            return assembly_fail(a, EBB_E_SHAPE, w->path, "the model has too many parameters to count");
+            return assembly_fail(a, EBB_E_SHAPE, w->path,
+                                 "the model has too many parameters to count");
         }
         if (w->trainable) model->parameters_trainable += count;
     }

@@ -1,7 +1,8 @@
-/* wrapped.c -- finds layers given as JSON inside the configs of wrappers: {"layer": {"class_name", "config"}}.
+/* wrapped.c -- finds layers given as JSON inside the configs of wrappers: {"layer": {"class_name",
+ * "config"}}.
  *
- * They are built when their wrapper is called. A check of a file wants to know about all of them, also when
- * a problem further up means that the wrapper is never called. */
+ * They are built when their wrapper is called. A check of a file wants to know about all of them,
+ * also when a problem further up means that the wrapper is never called. */
 #include <stdio.h>
 #include <string.h>
 
@@ -36,15 +37,15 @@ static bool child_check(assembly *a, const json *object, const char *title, uint
 {
     const char *class_name = json_text(json_get(object, "class_name"), NULL);
     if (class_name == NULL) return true;
-    const char        *module = json_text(json_get(object, "module"), "");
-    const json        *config = json_get(object, "config");
-    bool               failed = false, good = true;
+    const char *module = json_text(json_get(object, "module"), "");
+    const json *config = json_get(object, "config");
+    bool failed = false, good = true;
     const layer_config probe = {.class_name = class_name,
                                 .module = module,
                                 .registered_name = custom_class(a->home, object, &failed),
                                 .is_operation = strstr(module, ".ops.") != NULL};
-    const bool         is_model = probe.registered_name == NULL && class_is_model(class_name);
-    const layer_def   *def = NULL;
+    const bool is_model = probe.registered_name == NULL && class_is_model(class_name);
+    const layer_def *def = NULL;
     if (failed) return assembly_no_memory(a, title);
     if (!is_model && layer_resolve(&probe, title, &def, &a->graph->error) != EBB_OK) {
         good = false;

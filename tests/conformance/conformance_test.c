@@ -1,11 +1,12 @@
-/* conformance_test.c -- runs the conformance cases and real models of the folder EBB_SHARED and compares every number.
+/* conformance_test.c -- runs the conformance cases and real models of the folder EBB_SHARED and
+ * compares every number.
  *
  *     conformance_test [--table] [--area A] [--class C] [--every N] [--verbose]
  *
- * Each case is planned, loaded, run and unloaded; the plan must equal the ledger and the ledger must end where it began.
- * A wrong number is a failure. A refusal (E_UNSUPPORTED) is counted apart, and is a failure too unless refused.txt
- * names the class, or the class and how the reason begins. Without the folder it says so and passes:
- * the data are not part of the project. */
+ * Each case is planned, loaded, run and unloaded; the plan must equal the ledger and the ledger
+ * must end where it began. A wrong number is a failure. A refusal (E_UNSUPPORTED) is counted apart,
+ * and is a failure too unless refused.txt names the class, or the class and how the reason begins.
+ * Without the folder it says so and passes: the data are not part of the project. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <math.h>
@@ -20,26 +21,27 @@
 #include "tensor/dtype.h"
 
 #define ROWS_MAX 1024
-#define PORTS 64
+#define PORTS    64
 
 typedef enum verdict { PASSED, REFUSED, FAILED } verdict;
 
 typedef struct row {
-    char     area[16], name[80];
+    char area[16], name[80];
     uint32_t count[3], unlisted; /* unlisted: refused, and not in refused.txt */
 } row;
 
 typedef struct suite {
     const char *shared, *area, *class_name;
-    uint32_t    every, seen, row_count;
-    bool        is_verbose, has_table;
+    uint32_t every, seen, row_count;
+    bool is_verbose, has_table;
     ebb_runtime runtime;
-    ledger     *work; /* of the runner itself */
-    row         rows[ROWS_MAX];
-    char        message[1024], reason[sizeof(((ebb_error *)0)->text)];
+    ledger *work; /* of the runner itself */
+    row rows[ROWS_MAX];
+    char message[1024], reason[sizeof(((ebb_error *)0)->text)];
 } suite;
 
-/* -- one model file ------------------------------------------------------------------------------ */
+/* -- one model file ------------------------------------------------------------------------------
+ */
 
 static verdict judge(suite *s, const char *where, const ebb_error *error)
 {
@@ -58,7 +60,7 @@ static verdict fault(suite *s, const char *where, const char *text)
 static uint32_t collect(const npz_file *file, const char *prefix, ebb_view *views)
 {
     uint32_t count = 0;
-    char     name[64];
+    char name[64];
 
     for (; count < PORTS; count++) {
         snprintf(name, sizeof name, "%s/%u", prefix, count);
@@ -71,16 +73,17 @@ static uint32_t collect(const npz_file *file, const char *prefix, ebb_view *view
 
 typedef struct expectation {
     const ebb_view *in, *out;
-    uint32_t        in_count, out_count;
-    double          rtol, atol[PORTS];
-    bool            shapes_only;
+    uint32_t in_count, out_count;
+    double rtol, atol[PORTS];
+    bool shapes_only;
 } expectation;
 
-static verdict run_model(suite *s, region *home, ebb_model model, const expectation *want, const char *where)
+static verdict run_model(suite *s, region *home, ebb_model model, const expectation *want,
+                         const char *where)
 {
-    ebb_error  error = {0};
-    ebb_view   out[PORTS] = {0};
-    double     worst;
+    ebb_error error = {0};
+    ebb_view out[PORTS] = {0};
+    double worst;
     const ebb_views inputs = {want->in, want->in_count};
 
     ebb_status status = ebb_model_output_shapes(model, &inputs, out, want->out_count, &error);
@@ -93,11 +96,14 @@ static verdict run_model(suite *s, region *home, ebb_model model, const expectat
     status = ebb_model_predict(model, &inputs, &outputs, &error);
     if (status != EBB_OK) return judge(s, where, &error);
     for (uint32_t i = 0; i < want->out_count; i++) {
-        if (want->out[i].dtype == EBB_DTYPE_NONE) return fault(s, where, "string outputs are not compared");
-        if (compare_views(&out[i], &want->out[i], want->shapes_only ? INFINITY : want->rtol, want->atol[i], &worst)) {
+        if (want->out[i].dtype == EBB_DTYPE_NONE)
+            return fault(s, where, "string outputs are not compared");
+        if (compare_views(&out[i], &want->out[i], want->shapes_only ? INFINITY : want->rtol,
+                          want->atol[i], &worst)) {
             continue;
         }
-        snprintf(s->message, sizeof s->message, "%s: output %u is off by %g more than allowed", where, i, worst);
+        snprintf(s->message, sizeof s->message, "%s: output %u is off by %g more than allowed",
+                 where, i, worst);
         return FAILED;
     }
     return PASSED;
@@ -110,8 +116,9 @@ static verdict check_ledger(suite *s, ebb_model model, const ebb_plan *plan, con
     if (ebb_model_memory_read(model, &memory) != EBB_OK) return fault(s, where, "no ledger");
     for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) {
         if (i == EBB_CLASS_CODE || memory.by_class[i] == plan->by_class[i]) continue;
-        snprintf(s->message, sizeof s->message, "%s: %s: planned %" PRIu64 " bytes, the ledger says %" PRIu64,
-                 where, ebb_class_name((ebb_class)i), plan->by_class[i], memory.by_class[i]);
+        snprintf(s->message, sizeof s->message,
+                 "%s: %s: planned %" PRIu64 " bytes, the ledger says %" PRIu64, where,
+                 ebb_class_name((ebb_class)i), plan->by_class[i], memory.by_class[i]);
         return FAILED;
     }
     return PASSED;
@@ -120,9 +127,9 @@ static verdict check_ledger(suite *s, ebb_model model, const ebb_plan *plan, con
 static verdict run_file(suite *s, region *home, const char *path, ebb_load_options *options,
                         const expectation *wants, uint32_t want_count)
 {
-    ebb_error  error = {0};
-    ebb_plan   plan;
-    ebb_model  model;
+    ebb_error error = {0};
+    ebb_plan plan;
+    ebb_model model;
     ebb_memory before, after;
 
     ebb_memory_read(s->runtime, &before);
@@ -140,19 +147,21 @@ static verdict run_file(suite *s, region *home, const char *path, ebb_load_optio
     status = ebb_model_unload(model, NULL, NULL, &error);
     ebb_memory_read(s->runtime, &after);
     if (status != EBB_OK) return judge(s, path, &error);
-    if (after.live != before.live || after.threads != before.threads || after.descriptors != before.descriptors) {
+    if (after.live != before.live || after.threads != before.threads ||
+        after.descriptors != before.descriptors) {
         return fault(s, path, "the ledger does not end where it began");
     }
     return result;
 }
 
-/* -- cases ------------------------------------------------------------------------------------------ */
+/* -- cases
+ * ------------------------------------------------------------------------------------------ */
 
 static const json *read_json(region *home, const char *path)
 {
-    FILE       *file   = fopen(path, "rb");
+    FILE *file = fopen(path, "rb");
     const json *result = NULL;
-    ebb_error   error;
+    ebb_error error;
 
     if (file == NULL) return NULL;
     fseek(file, 0, SEEK_END);
@@ -176,13 +185,13 @@ static void tolerances(const json *meta, expectation *want)
 
 static verdict run_case(suite *s, const char *folder)
 {
-    char        path[768];
-    ebb_view    views[4][PORTS];
+    char path[768];
+    ebb_view views[4][PORTS];
     expectation wants[2] = {0};
-    npz_file    arrays;
-    ebb_error   error = {0};
-    region     *home  = region_open(ledger_root(s->work), "case", EBB_CLASS_DATA, 0);
-    verdict     result = PASSED;
+    npz_file arrays;
+    ebb_error error = {0};
+    region *home = region_open(ledger_root(s->work), "case", EBB_CLASS_DATA, 0);
+    verdict result = PASSED;
 
     snprintf(path, sizeof path, "%s/case.json", folder);
     const json *meta = read_json(home, path);
@@ -196,15 +205,15 @@ static verdict run_case(suite *s, const char *folder)
     for (uint32_t i = 0; i < 2; i++) {
         expectation *want = &wants[want_count];
         tolerances(meta, want);
-        want->in        = views[2 * i];
-        want->out       = views[2 * i + 1];
-        want->in_count  = collect(&arrays, names[i][0], views[2 * i]);
+        want->in = views[2 * i];
+        want->out = views[2 * i + 1];
+        want->in_count = collect(&arrays, names[i][0], views[2 * i]);
         want->out_count = collect(&arrays, names[i][1], views[2 * i + 1]);
         want_count += want->out_count > 0;
     }
     const json *files = json_get(meta, "files");
     for (uint32_t i = 0; files != NULL && i < files->count && result == PASSED; i++) {
-        const char      *name    = json_text(json_item(files, i), "");
+        const char *name = json_text(json_item(files, i), "");
         ebb_load_options options = EBB_LOAD_OPTIONS_INIT;
         if (strcmp(name, "model.keras") != 0 && strcmp(name, "model.h5") != 0) continue;
         snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -219,7 +228,8 @@ static verdict run_case(suite *s, const char *folder)
     return result;
 }
 
-/* -- real models --------------------------------------------------------------------------------------- */
+/* -- real models
+ * --------------------------------------------------------------------------------------- */
 
 static bool has_word(const char *text, const json *words)
 {
@@ -240,16 +250,17 @@ static void collect_named(const npz_file *file, const json *names, ebb_view *vie
 
 static verdict run_real(suite *s, const json *entry)
 {
-    char        folder[512], path[768], architecture[768];
-    ebb_view    in[PORTS], out[PORTS];
-    npz_file    arrays[2] = {0};
-    ebb_error   error  = {0};
-    expectation want   = {.in = in, .out = out};
+    char folder[512], path[768], architecture[768];
+    ebb_view in[PORTS], out[PORTS];
+    npz_file arrays[2] = {0};
+    ebb_error error = {0};
+    expectation want = {.in = in, .out = out};
     const char *expect = json_text(json_get(entry, "expect"), "");
-    region     *home   = region_open(ledger_root(s->work), "case", EBB_CLASS_DATA, 0);
+    region *home = region_open(ledger_root(s->work), "case", EBB_CLASS_DATA, 0);
     ebb_load_options options = EBB_LOAD_OPTIONS_INIT;
 
-    snprintf(folder, sizeof folder, "%s/real-models/%s", s->shared, json_text(json_get(entry, "id"), ""));
+    snprintf(folder, sizeof folder, "%s/real-models/%s", s->shared,
+             json_text(json_get(entry, "id"), ""));
     for (uint32_t i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, i == 0 ? "in.npz" : "out.npz");
         (void)npz_read(home, path, &arrays[i], &error);
@@ -260,7 +271,8 @@ static verdict run_real(suite *s, const json *entry)
     for (uint32_t i = 0; i < PORTS; i++) {
         want.atol[i] = json_number(json_item(json_get(entry, "tol"), i), 1e-4);
     }
-    snprintf(path, sizeof path, "%s/real-models/%s", s->shared, json_text(json_get(entry, "file"), ""));
+    snprintf(path, sizeof path, "%s/real-models/%s", s->shared,
+             json_text(json_get(entry, "file"), ""));
     snprintf(architecture, sizeof architecture, "%s/real-models/%s", s->shared,
              json_text(json_get(entry, "arch"), ""));
     if (json_get(entry, "arch") != NULL) options.architecture = architecture;
@@ -268,17 +280,21 @@ static verdict run_real(suite *s, const json *entry)
     verdict result = run_file(s, home, path, &options, &want, 1);
     region_close(home);
     const bool may_refuse = strcmp(expect, "refuse") == 0 || strcmp(expect, "either") == 0;
-    if (result == PASSED && strcmp(expect, "refuse") == 0) return fault(s, path, "ran, but must be refused");
-    if (result == REFUSED && may_refuse && has_word(s->message, json_get(entry, "reason_words"))) return PASSED;
+    if (result == PASSED && strcmp(expect, "refuse") == 0)
+        return fault(s, path, "ran, but must be refused");
+    if (result == REFUSED && may_refuse && has_word(s->message, json_get(entry, "reason_words")))
+        return PASSED;
     return result;
 }
 
-/* -- the run --------------------------------------------------------------------------------------------- */
+/* -- the run
+ * --------------------------------------------------------------------------------------------- */
 
 static row *row_of(suite *s, const char *area, const char *name)
 {
     for (uint32_t i = 0; i < s->row_count; i++) {
-        if (strcmp(s->rows[i].area, area) == 0 && strcmp(s->rows[i].name, name) == 0) return &s->rows[i];
+        if (strcmp(s->rows[i].area, area) == 0 && strcmp(s->rows[i].name, name) == 0)
+            return &s->rows[i];
     }
     row *r = &s->rows[s->row_count < ROWS_MAX - 1 ? s->row_count++ : ROWS_MAX - 1];
     snprintf(r->area, sizeof r->area, "%s", area);
@@ -289,9 +305,9 @@ static row *row_of(suite *s, const char *area, const char *name)
 /* Lines "area class" and "area class beginning of the reason" say what may be refused for now. */
 static bool may_refuse(const suite *s, const char *area, const char *name)
 {
-    char   line[256], key[128];
-    bool   found = false;
-    FILE  *list   = fopen(EBB_CONFORMANCE "/refused.txt", "r");
+    char line[256], key[128];
+    bool found = false;
+    FILE *list = fopen(EBB_CONFORMANCE "/refused.txt", "r");
 
     snprintf(key, sizeof key, "%s %s", area, name);
     while (list != NULL && !found && fgets(line, sizeof line, list) != NULL) {
@@ -299,8 +315,8 @@ static bool may_refuse(const suite *s, const char *area, const char *name)
         line[strcspn(line, "\n")] = '\0';
         if (strncmp(line, key, length) != 0) continue;
         const char *rest = line + length;
-        found = *rest == '\0' ||
-                (*rest == ' ' && strncmp(s->reason, rest + 1, strlen(rest + 1)) == 0);
+        found =
+            *rest == '\0' || (*rest == ' ' && strncmp(s->reason, rest + 1, strlen(rest + 1)) == 0);
     }
     if (list != NULL) fclose(list);
     return found;
@@ -327,8 +343,8 @@ static bool wanted(suite *s, const char *area, const char *name)
 
 static void run_cases(suite *s)
 {
-    char        path[768];
-    region     *home = region_open(ledger_root(s->work), "index", EBB_CLASS_DATA, 0);
+    char path[768];
+    region *home = region_open(ledger_root(s->work), "index", EBB_CLASS_DATA, 0);
 
     snprintf(path, sizeof path, "%s/conformance/index.json", s->shared);
     const json *index = read_json(home, path);
@@ -336,7 +352,8 @@ static void run_cases(suite *s)
         char area[16] = {0}, name[80] = {0};
         const char *where = json_text(json_get(json_item(index, i), "path"), "");
         if (sscanf(where, "%15[^/]/%79[^/]", area, name) != 2) continue;
-        if (strcmp(area, "layers") != 0 && strcmp(area, "models") != 0 && strcmp(area, "zoo") != 0) continue;
+        if (strcmp(area, "layers") != 0 && strcmp(area, "models") != 0 && strcmp(area, "zoo") != 0)
+            continue;
         if (!wanted(s, area, name)) continue;
         snprintf(path, sizeof path, "%s/conformance/%s", s->shared, where);
         count(s, area, name, run_case(s, path));
@@ -345,7 +362,7 @@ static void run_cases(suite *s)
     index = read_json(home, path);
     for (uint32_t i = 0; index != NULL && i < index->count; i++) {
         const json *entry = json_item(index, i);
-        const char *name  = json_text(json_get(entry, "id"), "");
+        const char *name = json_text(json_get(entry, "id"), "");
         if (wanted(s, "real", name)) count(s, "real", name, run_real(s, entry));
     }
     region_close(home);
@@ -363,11 +380,12 @@ static int report(const suite *s)
             printf("refused without being listed: %s %s (%u)\n", r->area, r->name, r->unlisted);
         }
         if (s->has_table) {
-            printf("%-8s %-40s %5u passed %5u refused %5u failed\n", r->area, r->name, r->count[PASSED],
-                   r->count[REFUSED], r->count[FAILED]);
+            printf("%-8s %-40s %5u passed %5u refused %5u failed\n", r->area, r->name,
+                   r->count[PASSED], r->count[REFUSED], r->count[FAILED]);
         }
     }
-    printf("conformance: %u passed, %u refused, %u failed\n", total[PASSED], total[REFUSED], total[FAILED]);
+    printf("conformance: %u passed, %u refused, %u failed\n", total[PASSED], total[REFUSED],
+           total[FAILED]);
     return total[FAILED] + unexpected == 0 ? 0 : 1;
 }
 
@@ -375,12 +393,18 @@ static bool read_arguments(suite *s, int count_of_words, char **words)
 {
     for (int i = 1; i < count_of_words; i++) {
         const bool has_value = i + 1 < count_of_words;
-        if (strcmp(words[i], "--table") == 0) s->has_table = true;
-        else if (strcmp(words[i], "--verbose") == 0) s->is_verbose = true;
-        else if (strcmp(words[i], "--area") == 0 && has_value) s->area = words[++i];
-        else if (strcmp(words[i], "--class") == 0 && has_value) s->class_name = words[++i];
-        else if (strcmp(words[i], "--every") == 0 && has_value) s->every = (uint32_t)strtoul(words[++i], NULL, 10);
-        else return false;
+        if (strcmp(words[i], "--table") == 0)
+            s->has_table = true;
+        else if (strcmp(words[i], "--verbose") == 0)
+            s->is_verbose = true;
+        else if (strcmp(words[i], "--area") == 0 && has_value)
+            s->area = words[++i];
+        else if (strcmp(words[i], "--class") == 0 && has_value)
+            s->class_name = words[++i];
+        else if (strcmp(words[i], "--every") == 0 && has_value)
+            s->every = (uint32_t)strtoul(words[++i], NULL, 10);
+        else
+            return false;
     }
     if (s->every == 0) s->every = 1;
     return true;
@@ -389,10 +413,12 @@ static bool read_arguments(suite *s, int count_of_words, char **words)
 int main(int count_of_words, char **words)
 {
     static suite s = {.every = 1};
-    ebb_error    error;
+    ebb_error error;
 
     if (!read_arguments(&s, count_of_words, words)) {
-        fprintf(stderr, "usage: conformance_test [--table] [--verbose] [--area A] [--class C] [--every N]\n");
+        fprintf(
+            stderr,
+            "usage: conformance_test [--table] [--verbose] [--area A] [--class C] [--every N]\n");
         return 2;
     }
     s.shared = getenv("EBB_SHARED");

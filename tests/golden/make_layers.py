@@ -57,13 +57,11 @@ def core():
 
 
 def activation():
-    for text in ("relu", "relu6", "elu", "selu", "celu", "leaky_relu", "gelu", "silu", "mish", "softplus",
-                 "softsign", "tanh", "sigmoid", "hard_sigmoid", "hard_silu", "hard_tanh", "exponential",
-                 "linear", "softmax", "log_softmax", "log_sigmoid", "glu", "squareplus", "sparse_plus",
-                 "sparse_sigmoid", "sparsemax", "hard_shrink", "soft_shrink", "tanh_shrink", "threshold"):
-        options = {"threshold": 0.1, "default_value": -1.0} if text == "threshold" else {}
-        if not options:
-            layer(lambda text=text: L.Activation(text), (3, 6))
+    for text in ("relu relu6 elu selu celu leaky_relu gelu silu mish softplus softsign tanh "
+                 "sigmoid hard_sigmoid hard_silu hard_tanh exponential linear softmax log_softmax "
+                 "log_sigmoid glu squareplus sparse_plus sparse_sigmoid sparsemax hard_shrink "
+                 "soft_shrink tanh_shrink").split():
+        layer(lambda text=text: L.Activation(text), (3, 6))
     layer(lambda: L.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.2), (4, 3))
     layer(lambda: L.LeakyReLU(0.2), (4, 3))
     layer(lambda: L.ELU(0.7), (4, 3))
@@ -169,9 +167,11 @@ def recurrent():
     for make in (L.SimpleRNNCell, L.GRUCell, L.LSTMCell):
         layer(lambda make=make: L.RNN(make(3), return_sequences=True), SEQUENCE, name=make.__name__)
     layer(lambda: L.RNN(L.GRUCell(3)), SEQUENCE)
-    layer(lambda: L.RNN(L.StackedRNNCells([L.LSTMCell(3), L.GRUCell(2)])), SEQUENCE, name="StackedRNNCells")
+    layer(lambda: L.RNN(L.StackedRNNCells([L.LSTMCell(3), L.GRUCell(2)])), SEQUENCE,
+          name="StackedRNNCells")
     for mode in ("concat", "sum", "ave", "mul"):
-        layer(lambda mode=mode: L.Bidirectional(L.LSTM(3, return_sequences=True), merge_mode=mode), SEQUENCE)
+        layer(lambda mode=mode: L.Bidirectional(L.LSTM(3, return_sequences=True),
+                                                merge_mode=mode), SEQUENCE)
     layer(lambda: L.Bidirectional(L.GRU(3), merge_mode=None), SEQUENCE)
     layer(lambda: L.TimeDistributed(L.Dense(3)), SEQUENCE)
     layer(lambda: L.TimeDistributed(L.Conv2D(2, 3)), (3, 6, 5, 2))
@@ -214,8 +214,8 @@ def preprocessing():
     layer(lambda: L.Solarization(), IMAGE, data="pixels")
     layer(lambda: L.Pipeline([L.Rescaling(0.5), L.RandomFlip()]), IMAGE)
     for name, options in (
-            ("AugMix", {}), ("CutMix", {}), ("MaxNumBoundingBoxes", {"max_number": 4}), ("MixUp", {}),
-            ("RandAugment", {}), ("RandomBrightness", {"factor": 0.2}),
+            ("AugMix", {}), ("CutMix", {}), ("MaxNumBoundingBoxes", {"max_number": 4}),
+            ("MixUp", {}), ("RandAugment", {}), ("RandomBrightness", {"factor": 0.2}),
             ("RandomColorDegeneration", {"factor": 0.2}), ("RandomColorJitter", {}),
             ("RandomContrast", {"factor": 0.2}), ("RandomCrop", {"height": 4, "width": 5}),
             ("RandomElasticTransform", {}), ("RandomErasing", {}), ("RandomFlip", {}),
@@ -226,7 +226,8 @@ def preprocessing():
             ("RandomTranslation", {"height_factor": 0.2, "width_factor": 0.2}),
             ("RandomZoom", {"height_factor": 0.2})):
         if hasattr(L, name):
-            layer(lambda name=name, options=options: getattr(L, name)(**options), IMAGE, data="pixels")
+            layer(lambda name=name, options=options: getattr(L, name)(**options), IMAGE,
+                  data="pixels")
 
 
 def fill(shape, dtype, data, random):
@@ -256,7 +257,8 @@ def deflate(path):
         members = [(name, archive.read(name)) for name in archive.namelist()]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in members:
-            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), content,
+                             zipfile.ZIP_DEFLATED)
 
 
 def answer(model, x):
@@ -301,8 +303,8 @@ def main():
     os.makedirs(FOLDER, exist_ok=True)
     for old in os.listdir(FOLDER):
         os.remove(os.path.join(FOLDER, old))
-    for family in (core, activation, convolution, pooling, normalization, regularization, reshaping, merging,
-                   recurrent, attention, preprocessing):
+    for family in (core, activation, convolution, pooling, normalization, regularization, reshaping,
+                   merging, recurrent, attention, preprocessing):
         family()
     numbers = {}
     for name, shapes, dtype, data, build in CASES:

@@ -24,6 +24,8 @@ static uint32_t find_residual_host(const graph *g, const node *n, value *residua
 
         if (index == NODE_NONE || (host != NODE_NONE && index < host)) continue;
         if (!shape_equal(graph_shape(g, y), graph_shape(g, other))) continue;
+        /* what is the same for every call is computed once, and stays apart */
+        if (graph_value(g, y)->is_constant && !graph_value(g, other)->is_constant) continue;
         host = index;
         *residual = other;
     }
