@@ -7,12 +7,11 @@ install(DIRECTORY include/ebb DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATC
 if(TARGET ebb)
   install(TARGETS ebb RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+# The models of `ebb demo`, which looks for ../share/ebb/models beside its own folder.
+install(DIRECTORY examples/models DESTINATION share/ebb FILES_MATCHING PATTERN "digits_*")
 install(FILES docs/man/ebb.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
 set(ebb_private_libraries "-lz -lm -ldl -pthread")
-if(EBB_OPENMP)
-  string(APPEND ebb_private_libraries " -lgomp")
-endif()
 configure_file(cmake/ebb.pc.in ebb.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/ebb.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

@@ -10,7 +10,8 @@
 const char *const digits_mlp = MODELS "digits_mlp.keras";
 const char *const digits_cnn = MODELS "digits_cnn.h5";
 
-/* The arrays are plain .npy files of float32, version 1: the data are the last bytes of the file. */
+/* The arrays are plain .npy files of float32, version 1: the data are the last bytes of the file.
+ */
 static void read_tail(const char *path, void *to, size_t bytes)
 {
     FILE *file = fopen(path, "rb");
@@ -31,7 +32,7 @@ void digits_open(test *t, digits *d, const ebb_runtime_options *options)
 
 void digits_close(test *t, digits *d)
 {
-    ebb_memory  memory;
+    ebb_memory memory;
     ebb_receipt receipt;
 
     (void)t;
@@ -42,10 +43,11 @@ void digits_close(test *t, digits *d)
     CHECK_STATUS(ebb_runtime_close(d->runtime, NULL), EBB_E_STALE);
 }
 
-ebb_status digits_predict(const digits *d, ebb_model model, int64_t rows, float *y, ebb_error *error)
+ebb_status digits_predict(const digits *d, ebb_model model, int64_t rows, float *y,
+                          ebb_error *error)
 {
-    const ebb_view  in  = {EBB_F32, 4, {rows, 8, 8, 1}, (void *)(uintptr_t)d->x};
-    const ebb_view  out = {EBB_F32, 2, {rows, DIGITS_CLASSES}, y};
+    const ebb_view in = {EBB_F32, 4, {rows, 8, 8, 1}, (void *)(uintptr_t)d->x};
+    const ebb_view out = {EBB_F32, 2, {rows, DIGITS_CLASSES}, y};
     const ebb_views inputs = {&in, 1}, outputs = {&out, 1};
 
     return ebb_model_predict(model, &inputs, &outputs, error);
@@ -72,12 +74,13 @@ uint64_t digits_live(const digits *d)
 
 void digits_copy(const char *from, const char *to)
 {
-    char   buffer[4096];
+    char buffer[4096];
     size_t got;
-    FILE  *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
 
     CHECK(in != NULL && out != NULL);
-    while ((got = fread(buffer, 1, sizeof buffer, in)) > 0) CHECK_EQ(fwrite(buffer, 1, got, out), got);
+    while ((got = fread(buffer, 1, sizeof buffer, in)) > 0)
+        CHECK_EQ(fwrite(buffer, 1, got, out), got);
     fclose(in);
     CHECK_EQ(fclose(out), 0);
 }

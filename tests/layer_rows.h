@@ -1,9 +1,9 @@
-/* layer_rows.h -- tests of single layers as rows: configuration and input shapes in, output shape and
- * weights out.
+/* layer_rows.h -- tests of single layers as rows: configuration and input shapes in, output shape
+ * and weights out.
  *
- * A row's model is a Functional of Keras 3: one input per shape, then the layer. Shapes are JSON lists
- * apart by ';' ("[null,8,3];[null,3]"); one with a leading '#' is of int32. Weights are written as
- * "kernel(3,4) bias(4) moving_mean(4)-", '-' for those that are not trainable. */
+ * A row's model is a Functional of Keras 3: one input per shape, then the layer. Shapes are JSON
+ * lists apart by ';' ("[null,8,3];[null,3]"); one with a leading '#' is of int32. Weights are
+ * written as "kernel(3,4) bias(4) moving_mean(4)-", '-' for those that are not trainable. */
 #ifndef EBB_TESTS_LAYER_ROWS_H
 #define EBB_TESTS_LAYER_ROWS_H
 

@@ -91,7 +91,8 @@ typedef struct ebb_model_info {
 
 /**
  * States what a load would take. Reads the file's directory and configuration, no weights.
- * @return EBB_OK; EBB_E_NOT_FOUND; EBB_E_FORMAT; EBB_E_UNSUPPORTED; EBB_E_MEMORY (limit below the
+ * @return EBB_OK; EBB_E_NOT_FOUND; EBB_E_FORMAT; EBB_E_SHAPE and EBB_E_DTYPE (layers or weights that
+ *         do not fit together); EBB_E_UNSUPPORTED; EBB_E_MEMORY (limit below the
  * plan; *plan is filled all the same); EBB_E_ARGUMENT; EBB_E_STALE; EBB_E_IO
  */
 EBB_API ebb_status ebb_model_plan(ebb_runtime runtime, const char *path,

@@ -92,12 +92,10 @@ void fail_within(ebb_error *error, const char *context)
     char inner[sizeof error->where];
     memcpy(inner, error->where, sizeof inner);
     inner[sizeof inner - 1] = '\0';
-    const size_t length = strnlen(context, sizeof error->where - 1);
-    memcpy(error->where, context, length);
-    error->where[length] = '\0';
-    if (inner[0] != '\0') {
-        strncat(error->where, ": ", sizeof error->where - 1 - length);
-        strncat(error->where, inner, sizeof error->where - 1 - strlen(error->where));
-    }
+    char joined[2 * sizeof error->where + 2] = "";
+    snprintf(joined, sizeof joined, "%.*s%s%s", (int)sizeof error->where, context,
+             inner[0] != '\0' ? ": " : "", inner);
+    joined[sizeof error->where - 1] = '\0';
+    memcpy(error->where, joined, sizeof error->where);
     cut_cleanly(error->where, sizeof error->where);
 }

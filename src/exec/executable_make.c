@@ -100,8 +100,13 @@ static void accept_weights(executable *e, const node *n, const kernel_plan *plan
     }
 }
 
+static const char *step_name(const step *s)
+{
+    return s->node->name != NULL ? s->node->name : "plan";
+}
+
 /* Asks the rows of the device in turn. */
-static ebb_status choose_kernel(executable *e, step *s, bool *in_place, ebb_error *error)
+static ebb_status choose_kernel(executable *e, step *s, uint32_t *shared_input, ebb_error *error)
 {
     uint32_t                 count = 0;
     const kernel_def *const *rows  = e->device->def->kernels(e->device, s->node->op, &count);
@@ -117,21 +122,25 @@ static ebb_status choose_kernel(executable *e, step *s, bool *in_place, ebb_erro
                             .home    = e->home};
         const ebb_status status = offer_weights(e, s->node, &plan, error);
         if (status != EBB_OK) return status;
-        if (!rows[i]->plan(&plan)) continue;
+        const uint64_t refusals = region_refusals(e->home);
+        if (!rows[i]->plan(&plan)) {
+            if (region_refusals(e->home) == refusals) continue;
+            return region_fail(e->home, error, step_name(s), "a kernel"); /* no memory is no refusal */
+        }
         accept_weights(e, s->node, &plan);
         s->kernel        = rows[i];
         s->state         = plan.state;
         s->scratch_bytes = plan.scratch_bytes;
         s->lane_bytes    = (plan.lane_bytes + 15) & ~(uint64_t)15;
-        *in_place        = plan.in_place;
+        *shared_input    = plan.in_place ? 0 : plan.in_place_with != 0 ? plan.in_place_with : SHARES_NONE;
         return EBB_OK;
     }
-    return fail(error, EBB_E_UNSUPPORTED, s->node->name != NULL ? s->node->name : "plan",
+    return fail(error, EBB_E_UNSUPPORTED, step_name(s),
                 "no kernel of %s computes '%s' for these shapes and types", e->device->name,
                 op_find(s->node->op)->name);
 }
 
-static ebb_status make_steps(executable *e, bool *in_place, ebb_error *error)
+static ebb_status make_steps(executable *e, uint32_t *shared_input, ebb_error *error)
 {
     const graph *g = e->graph;
 
@@ -141,7 +150,7 @@ static ebb_status make_steps(executable *e, bool *in_place, ebb_error *error)
         step *s = &e->steps[e->step_count];
         s->node = n;
         ebb_status status = describe_step(e, s, error);
-        if (status == EBB_OK) status = choose_kernel(e, s, &in_place[e->step_count], error);
+        if (status == EBB_OK) status = choose_kernel(e, s, &shared_input[e->step_count], error);
         if (status != EBB_OK) return status;
         e->step_count++;
     }
@@ -220,13 +229,13 @@ static ebb_status make_parts(executable *e, const executable_options *o, ebb_err
     choose_threads(e, o->threads);
     e->steps       = region_new(e->home, step, e->graph->node_count + 1);
     e->bindings    = region_new(e->home, binding, e->lanes);
-    bool *in_place = region_new(e->home, bool, e->graph->node_count + 1);
-    if (e->steps == NULL || e->bindings == NULL || in_place == NULL) {
+    uint32_t *shared_input = region_new(e->home, uint32_t, e->graph->node_count + 1);
+    if (e->steps == NULL || e->bindings == NULL || shared_input == NULL) {
         return region_fail(e->home, error, "plan", "the steps");
     }
-    status = make_steps(e, in_place, error);
+    status = make_steps(e, shared_input, error);
     if (status == EBB_OK) status = keep_constant_outputs(e, error);
-    if (status == EBB_OK) status = executable_place(e, in_place, error);
+    if (status == EBB_OK) status = executable_place(e, shared_input, error);
     for (uint32_t i = 0; i < e->lanes && status == EBB_OK; i++) {
         status = make_binding(e, &e->bindings[i], error);
     }

@@ -66,20 +66,22 @@ static void find_ranges(placer *p)
     }
 }
 
-/* Lets output 0 of an in-place step take over its dying input's memory. */
-static void join_in_place(placer *p, const bool *in_place)
+/* Lets output 0 of a step take over the memory of the input that dies there, where its kernel can. */
+static void join_in_place(placer *p, const uint32_t *shared_input)
 {
     const graph *g = p->e->graph;
 
     for (uint32_t s = 0; s < p->e->step_count; s++) {
         const node *n = p->e->steps[s].node;
-        if (!in_place[s]) continue;
-        const value x = n->inputs[0], y = n->outputs[0];
+        if (shared_input[s] == SHARES_NONE) continue;
+        const value x = n->inputs[shared_input[s]], y = n->outputs[0];
         if (!is_runtime_result(g, x) || value_bytes(p->e, x) != value_bytes(p->e, y)) continue;
         const value    owner = p->owner[x];
         const uint32_t use   = last_use(p, x, 0);
         bool           twice = false;
-        for (uint32_t k = 1; k < n->input_count; k++) twice |= p->owner[n->inputs[k]] == owner;
+        for (uint32_t k = 0; k < n->input_count; k++) {
+            twice |= k != shared_input[s] && p->owner[n->inputs[k]] == owner;
+        }
         if (twice || use != s || p->last[owner] != s) continue;
         if (p->output[owner] != 0) continue; /* the earlier value is an output itself */
         p->owner[y]     = owner;
@@ -157,7 +159,7 @@ static void assign_offsets(placer *p)
     }
 }
 
-static ebb_status place_with(placer *p, region *work, const bool *in_place, ebb_error *error)
+static ebb_status place_with(placer *p, region *work, const uint32_t *shared_input, ebb_error *error)
 {
     executable    *e = p->e;
     const graph   *g = e->graph;
@@ -174,14 +176,14 @@ static ebb_status place_with(placer *p, region *work, const bool *in_place, ebb_
         return region_fail(work, error, "plan", "live ranges");
     }
     find_ranges(p);
-    join_in_place(p, in_place);
+    join_in_place(p, shared_input);
     collect_buffers(p);
     const ebb_status status = plan_arena(work, p->buffers, p->buffer_count, &e->arena_bytes, error);
     if (status == EBB_OK) assign_offsets(p);
     return status;
 }
 
-ebb_status executable_place(executable *e, const bool *in_place, ebb_error *error)
+ebb_status executable_place(executable *e, const uint32_t *shared_input, ebb_error *error)
 {
     const graph *g    = e->graph;
     placer       p    = {.e = e};
@@ -194,7 +196,7 @@ ebb_status executable_place(executable *e, const bool *in_place, ebb_error *erro
     if (work == NULL || e->places == NULL || e->input_staging == NULL || e->output_staging == NULL) {
         status = region_fail(e->home, error, "plan", "places");
     }
-    if (status == EBB_OK) status = place_with(&p, work, in_place, error);
+    if (status == EBB_OK) status = place_with(&p, work, shared_input, error);
     region_close(work);
     return status;
 }

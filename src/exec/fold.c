@@ -85,7 +85,11 @@ static ebb_status run_node(folder *f, const node *n, value wanted, void *result,
     plan.inputs  = descs;
     plan.outputs = outputs;
     plan.home    = f->scratch;
-    if (!kernel->plan(&plan)) return fail(error, EBB_E_INTERNAL, n->name, "constant node was refused");
+    const uint64_t refusals = region_refusals(f->scratch);
+    if (!kernel->plan(&plan)) {
+        if (region_refusals(f->scratch) != refusals) return region_fail(f->scratch, error, n->name, "folding");
+        return fail(error, EBB_E_INTERNAL, n->name, "constant node was refused");
+    }
     if (kernel->open != NULL) status = kernel->open(plan.state, error);
     call.state        = plan.state;
     call.inputs       = pointers;

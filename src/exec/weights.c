@@ -6,6 +6,7 @@
 
 #include "base/size.h"
 #include "base/status.h"
+#include "exec/executable_internal.h"
 #include "exec/fold.h"
 #include "tensor/dtype.h"
 
@@ -45,10 +46,29 @@ weight_slot *weights_slot(weights *w, value v)
     return slot;
 }
 
+/* Plans that come later find what they read, also when none could be made before. */
+static void keep_read(weights *w)
+{
+    const graph *g = w->graph;
+
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const node *n = &g->nodes[i];
+        if (!node_runs(g, n)) continue;
+        for (uint32_t k = 0; k < n->input_count; k++) {
+            const value v = n->inputs[k];
+            if (v != VALUE_NONE && g->values[v].is_constant) weights_slot(w, v);
+        }
+    }
+    for (uint32_t i = 0; i < g->output_count; i++) {
+        if (g->values[g->outputs[i]].is_constant) weights_slot(w, g->outputs[i]);
+    }
+}
+
 ebb_status weights_layout(weights *w, ebb_error *error)
 {
     size_t offset = 0;
 
+    keep_read(w);
     for (uint32_t i = 0; i < w->slot_count; i++) {
         weight_slot *slot = &w->slots[i];
         slot->is_decided  = true;
@@ -80,7 +100,9 @@ uint64_t weights_scratch_bytes(const weights *w)
 
 typedef struct filler {
     weights             *weights;
-    const weight_reader *reader;
+    const weight_reader *reader; /* NULL: variables come from the slots */
+    value                set;    /* a variable about to be set, VALUE_NONE = none */
+    const void          *set_to;
 } filler;
 
 static ebb_status read_variable(const weight_reader *reader, const graph *g, value v, region *scratch,
@@ -102,6 +124,10 @@ static ebb_status read_leaf(void *context, region *scratch, value v, const void 
 
     if (info->kind == VALUE_CONSTANT) {
         *bytes = info->data;
+        return EBB_OK;
+    }
+    if (v == f->set) {
+        *bytes = f->set_to;
         return EBB_OK;
     }
     if (info->kind != VALUE_WEIGHT) {
@@ -175,18 +201,6 @@ ebb_status weights_fill(weights *w, region *store, region *scratch, const weight
     return EBB_OK;
 }
 
-ebb_status weights_refold(weights *w, region *scratch, ebb_error *error)
-{
-    filler f = {.weights = w, .reader = NULL};
-
-    for (uint32_t i = 0; i < w->slot_count; i++) {
-        if (!w->slots[i].is_folded) continue;
-        const ebb_status status = fill_one(&f, &w->slots[i], scratch, error);
-        if (status != EBB_OK) return status;
-    }
-    return EBB_OK;
-}
-
 /* -- access ----------------------------------------------------------------------------------- */
 
 ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error)
@@ -206,10 +220,39 @@ ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error)
     return EBB_OK;
 }
 
-ebb_status weights_set(weights *w, value v, const void *bytes, ebb_error *error)
+/* The plain form of every folded slot as it will be; NULL for the others. */
+static ebb_status refold(filler *f, region *scratch, void **plain, ebb_error *error)
+{
+    const weights  *w    = f->weights;
+    const fold_leaf leaf = {read_leaf, f};
+
+    for (uint32_t i = 0; i < w->slot_count; i++) {
+        const weight_slot *slot = &w->slots[i];
+        if (!slot->is_folded) continue;
+        region *work = region_open(scratch, "fold", EBB_CLASS_SCRATCH, 0);
+        plain[i]     = work == NULL ? NULL : region_block(scratch, tensor_desc_bytes(&slot->plain) + 1);
+        const ebb_status status =
+            plain[i] == NULL ? region_fail(scratch, error, "weights", "a folded weight")
+                             : fold_evaluate(w->device, w->graph, slot->v, work, &leaf, plain[i], error);
+        region_close(work);
+        if (status != EBB_OK) return status;
+    }
+    return EBB_OK;
+}
+
+/* Everything that can fail comes before the first slot is written. */
+ebb_status weights_set(weights *w, value v, const void *bytes, region *scratch, ebb_error *error)
 {
     const uint32_t number = w->slot_of[v];
+    filler         f      = {.weights = w, .set = v, .set_to = bytes};
 
     if (number == 0) return fail(error, EBB_E_UNSUPPORTED, "weights", "this weight was not kept");
-    return pack_slot(w, &w->slots[number - 1], bytes, error);
+    void **plain = region_new(scratch, void *, w->slot_count);
+    if (plain == NULL) return region_fail(scratch, error, "weights", "folded weights");
+    ebb_status status = refold(&f, scratch, plain, error);
+    if (status == EBB_OK) status = pack_slot(w, &w->slots[number - 1], bytes, error);
+    for (uint32_t i = 0; i < w->slot_count && status == EBB_OK; i++) {
+        if (plain[i] != NULL) status = pack_slot(w, &w->slots[i], plain[i], error);
+    }
+    return status;
 }

@@ -45,7 +45,8 @@ ebb_status weights_open(region *home, const device *device, const graph *g, bool
                         weights **result, ebb_error *error);
 /* The slot of a constant value, made if it is new. NULL: no memory. */
 weight_slot *weights_slot(weights *w, value v);
-/* Fixes offsets; afterwards no slot may be added. */
+/* Gives a slot to every constant that running nodes read, and fixes offsets; afterwards no slot may
+ * be added. */
 ebb_status weights_layout(weights *w, ebb_error *error);
 /* Most scratch bytes weights_fill() holds at once. */
 uint64_t weights_scratch_bytes(const weights *w);
@@ -53,12 +54,11 @@ uint64_t weights_scratch_bytes(const weights *w);
 /* Allocates the block in `store` and fills every slot. */
 ebb_status weights_fill(weights *w, region *store, region *scratch, const weight_reader *reader,
                         ebb_error *error);
-/* Computes the folded slots anew, after a variable was set. */
-ebb_status weights_refold(weights *w, region *scratch, ebb_error *error);
 
-/* Copies a stored value out in, or in from, its plain form. */
+/* Copies a stored value out in its plain form. */
 ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error);
-ebb_status weights_set(weights *w, value v, const void *bytes, ebb_error *error);
+/* Stores a variable from its plain form and computes the folded slots anew: all of it or nothing. */
+ebb_status weights_set(weights *w, value v, const void *bytes, region *scratch, ebb_error *error);
 
 static inline void *weights_pointer(const weights *w, value v)
 {

@@ -136,7 +136,8 @@ value graph_input(graph *g, ebb_dtype dtype, const shape *s)
     return v;
 }
 
-value graph_weight(graph *g, ebb_dtype dtype, const shape *s, uint32_t index)
+static value weight_value(graph *g, ebb_dtype dtype, const shape *s, uint32_t index,
+                          bool is_constant)
 {
     if (!check_value(g, dtype, s)) return VALUE_NONE;
     for (uint32_t i = 0; i < s->rank; i++)
@@ -146,8 +147,18 @@ value graph_weight(graph *g, ebb_dtype dtype, const shape *s, uint32_t index)
                              .dtype = dtype,
                              .shape = clean_shape(s),
                              .index = index,
-                             .is_constant = true};
+                             .is_constant = is_constant};
     return append_value(g, &info);
+}
+
+value graph_weight(graph *g, ebb_dtype dtype, const shape *s, uint32_t index)
+{
+    return weight_value(g, dtype, s, index, true);
+}
+
+value graph_variable(graph *g, ebb_dtype dtype, const shape *s, uint32_t index)
+{
+    return weight_value(g, dtype, s, index, false);
 }
 
 value graph_constant(graph *g, ebb_dtype dtype, const shape *s, const void *data)
@@ -179,9 +190,42 @@ value graph_scalar_i32(graph *g, int32_t number)
     return graph_constant(g, EBB_I32, &(shape){.rank = 0}, &number);
 }
 
+/* Is `variable` one, and `next` something it can hold? */
+static bool check_update(graph *g, value variable, value next)
+{
+    const value_info *to = graph_value(g, variable), *from = graph_value(g, next);
+
+    if (to->kind != VALUE_WEIGHT || to->is_constant) {
+        return graph_fault(g, EBB_E_ARGUMENT, "value %u is no variable", variable);
+    }
+    for (uint32_t i = 0; i < g->update_count; i++) {
+        if (g->updated[i] != variable) continue;
+        return graph_fault(g, EBB_E_ARGUMENT, "variable %u has an update already", to->index);
+    }
+    if (to->dtype == from->dtype && to->shape.rank == from->shape.rank &&
+        memcmp(to->shape.dims, from->shape.dims, to->shape.rank * sizeof(dim)) == 0) {
+        return true;
+    }
+    return graph_fault(g, EBB_E_SHAPE, "the update of variable %u has another shape or type",
+                       to->index);
+}
+
+void graph_update(graph *g, value variable, value next)
+{
+    if (!graph_ok(g) || !check_update(g, variable, next)) return;
+    if (!append_border(g, &g->updated, &g->update_count, &g->update_capacity, variable)) return;
+    if (append_border(g, &g->outputs, &g->output_count, &g->output_capacity, next)) {
+        g->values[next].uses++;
+    }
+}
+
 void graph_output(graph *g, value v)
 {
     if (!graph_ok(g)) return;
+    if (g->update_count > 0) {
+        graph_fault(g, EBB_E_ARGUMENT, "outputs come before updates");
+        return;
+    }
     if (v == VALUE_NONE || v >= g->value_count) {
         graph_fault(g, EBB_E_ARGUMENT, "output %u is no value of this graph", g->output_count);
         return;

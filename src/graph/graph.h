@@ -69,6 +69,8 @@ struct graph {
     uint32_t input_count, input_capacity;
     value *outputs;
     uint32_t output_count, output_capacity;
+    value *updated; /* the variables that the last update_count outputs go to */
+    uint32_t update_count, update_capacity;
     struct dim_table *dims;
 };
 
@@ -77,11 +79,17 @@ graph *graph_open(region *home);
 
 value graph_input(graph *g, ebb_dtype dtype, const shape *s);
 value graph_weight(graph *g, ebb_dtype dtype, const shape *s, uint32_t index);
+/* A weight that runs of this graph may change: what depends on it is never folded. */
+value graph_variable(graph *g, ebb_dtype dtype, const shape *s, uint32_t index);
 /* Copies the data. */
 value graph_constant(graph *g, ebb_dtype dtype, const shape *s, const void *data);
 value graph_scalar(graph *g, float number);
 value graph_scalar_i32(graph *g, int32_t number);
 void graph_output(graph *g, value v);
+/* After a run `variable` (made by graph_variable(), of the same dtype and shape) holds `next`. Every
+ * node of the run sees what it held before. At most one update a variable; updates are outputs
+ * behind all others, so call this after the last graph_output(). */
+void graph_update(graph *g, value variable, value next);
 
 /* Appends a node: attributes are copied, output dtypes and shapes come from the op's shape rule.
  * Returns the first output; further ones are consecutive values (first + 1, ...). */

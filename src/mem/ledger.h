@@ -65,6 +65,7 @@ struct region {
     bool sealed, cached;
     char tag[REGION_TAG_BYTES];
     refusal refused;
+    uint64_t refusals;
     block_list blocks;
 };
 

@@ -32,6 +32,7 @@ static void *refuse(region *r, refusal_kind kind, uint64_t asked)
     r->refused.kind = kind;
     r->refused.asked = asked;
     memcpy(r->refused.tag, r->tag, sizeof r->tag);
+    r->refusals++;
     return NULL;
 }
 
@@ -373,6 +374,11 @@ uint64_t region_bytes_peak(const region *r)
 uint64_t region_bytes_max(const region *r)
 {
     return read_locked(r, &r->bytes_max);
+}
+
+uint64_t region_refusals(const region *r)
+{
+    return read_locked(r, &r->refusals);
 }
 
 void region_peak_reset(region *r)

@@ -95,6 +95,10 @@ ledger *region_ledger(const region *r);
 /* Measured bytes (JIT code inside a library): reported in by_class[CODE], not part of live. */
 void region_measured(region *r, uint64_t bytes);
 
+/* How many allocations in r were refused since it was opened: tells a caller of code that answers
+ * only yes or no whether a no meant memory. */
+uint64_t region_refusals(const region *r);
+
 #define region_new(r, T, count) ((T *)region_alloc((r), (count), sizeof(T)))
 
 /* Why the last region_alloc/region_block/region_open failed is worth telling: fills error with

@@ -1,4 +1,5 @@
 /* api_model.c -- the public functions of ebb/model.h: argument checks, handle to object, nothing else. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -36,22 +37,24 @@ ebb_status ebb_model_load(ebb_runtime handle, const char *path, const ebb_load_o
 ebb_status ebb_model_unload(ebb_model handle, const ebb_unload_options *options, ebb_receipt *receipt,
                             ebb_error *error)
 {
-    return model_unload(handle.id, options, receipt, NULL, 0, error);
+    runtime *r = model_owner_acquire(handle, "ebb_model_unload", error);
+
+    if (r == NULL) return EBB_E_STALE;
+    const uint64_t   owner  = r->id;
+    const ebb_status status = model_unload(handle.id, options, receipt, error);
+    handle_release(owner);
+    return status;
 }
 
 ebb_status ebb_model_delete(ebb_model handle, const ebb_unload_options *options, ebb_receipt *receipt,
                             ebb_error *error)
 {
-    char        path[sizeof(((ebb_model_info *)NULL)->path)];
-    ebb_receipt local = {0};
-    model      *m     = model_acquire(handle, "ebb_model_delete", error);
+    runtime *r = model_owner_acquire(handle, "ebb_model_delete", error);
 
-    if (m == NULL) return EBB_E_STALE;
-    ebb_status status = model_files_check(m->info.path, error);
-    handle_release(handle.id);
-    if (status == EBB_OK) status = model_unload(handle.id, options, &local, path, sizeof path, error);
-    if (status == EBB_OK) status = model_files_remove(path, &local, error);
-    if (receipt != NULL) *receipt = local;
+    if (r == NULL) return EBB_E_STALE;
+    const uint64_t   owner  = r->id;
+    const ebb_status status = model_delete(handle, options, receipt, error);
+    handle_release(owner);
     return status;
 }
 
@@ -59,6 +62,15 @@ ebb_status ebb_file_remove(const char *path, ebb_receipt *receipt, ebb_error *er
 {
     ebb_receipt      local  = {0};
     const ebb_status status = model_files_remove(path, &local, error);
+
+    if (receipt != NULL) *receipt = local;
+    return status;
+}
+
+ebb_status ebb_file_remove_check(const char *path, ebb_receipt *receipt, ebb_error *error)
+{
+    ebb_receipt      local  = {0};
+    const ebb_status status = model_files_check(path, &local, error);
 
     if (receipt != NULL) *receipt = local;
     return status;
@@ -156,10 +168,8 @@ ebb_status ebb_model_weight(ebb_model handle, uint32_t index, ebb_tensor_info *i
     const bool ok = index < m->built->weight_count;
     if (ok) {
         const layer_weight *w = m->built->weights[index];
-        copy_name(info, w->name);
-        info->dtype     = w->dtype;
-        info->rank      = w->rank;
-        info->trainable = w->trainable;
+        *info = (ebb_tensor_info){.dtype = w->dtype, .rank = w->rank, .trainable = w->trainable};
+        snprintf(info->name, sizeof info->name, "%s/%s", w->title, w->name);
         memcpy(info->dims, w->dims, sizeof info->dims);
     }
     handle_release(handle.id);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "format/order.h"
 #include "format/zip.h"
 #include "format/zip_writer.h"
 #include "tensor/npy.h"
@@ -55,6 +56,29 @@ static ebb_status read_member(region *home, zip_archive *archive, const zip_memb
     return status;
 }
 
+static int compare_offsets(const void *a, const void *b)
+{
+    const uint64_t x = (*(const zip_member *const *)a)->data_offset;
+    const uint64_t y = (*(const zip_member *const *)b)->data_offset;
+
+    return x < y ? -1 : x > y;
+}
+
+/* The archive has its members by name; the caller wants them in file order. */
+static ebb_status read_members(arrays *a, zip_archive *archive, ebb_error *error)
+{
+    ebb_status status = EBB_OK;
+    const zip_member **members = region_new(a->home, const zip_member *, archive->count + 1);
+
+    if (members == NULL) return region_fail(a->home, error, source_name(archive->file), "arrays");
+    for (uint32_t i = 0; i < archive->count; i++) members[i] = &archive->members[i];
+    order_sort(members, archive->count, sizeof *members, compare_offsets);
+    for (; status == EBB_OK && a->count < archive->count; a->count++) {
+        status = read_member(a->home, archive, members[a->count], &a->entries[a->count], error);
+    }
+    return status;
+}
+
 static ebb_status read_all(arrays *a, source *file, ebb_error *error)
 {
     uint8_t      head[4] = {0};
@@ -74,10 +98,7 @@ static ebb_status read_all(arrays *a, source *file, ebb_error *error)
         a->entries[0].name = "";
         return read_array(a->home, file, &a->entries[0], error);
     }
-    for (; status == EBB_OK && a->count < count; a->count++) {
-        status = read_member(a->home, archive, &archive->members[a->count], &a->entries[a->count], error);
-    }
-    return status;
+    return read_members(a, archive, error);
 }
 
 static void link_arrays(runtime *r, arrays *a)
@@ -151,6 +172,28 @@ static ebb_status save_views(region *work, file_writer *file, bool is_npy, const
     return status == EBB_OK && !is_npy ? zip_writer_end(&zip, error) : status;
 }
 
+static ebb_status check_array(const char *path, const char *const *names, const ebb_views *views, size_t i,
+                              ebb_error *error)
+{
+    const ebb_view *view  = &views->items[i];
+    const uint64_t  bytes = ebb_view_bytes(view);
+
+    if (names[i] == NULL) return fail(error, EBB_E_ARGUMENT, path, "array %zu has no name", i);
+    if (bytes == UINT64_MAX) return fail(error, EBB_E_ARGUMENT, path, "array '%s' has no valid shape", names[i]);
+    if (ebb_dtype_bytes(view->dtype) == 0) {
+        return fail(error, EBB_E_ARGUMENT, path, "array '%s': %d is no data type of EBB_DTYPE_MAP", names[i],
+                    (int)view->dtype);
+    }
+    if (view->data == NULL && bytes > 0) {
+        return fail(error, EBB_E_ARGUMENT, path, "array '%s' has no memory", names[i]);
+    }
+    for (size_t k = 0; k < i; k++) {
+        if (strcmp(names[i], names[k]) != 0) continue;
+        return fail(error, EBB_E_ARGUMENT, path, "two arrays are named '%s'", names[i]);
+    }
+    return EBB_OK;
+}
+
 ebb_status arrays_save(runtime *r, const char *path, const char *const *names, const ebb_views *views,
                        ebb_error *error)
 {
@@ -163,9 +206,8 @@ ebb_status arrays_save(runtime *r, const char *path, const char *const *names, c
                     views->count);
     }
     for (size_t i = 0; i < views->count; i++) {
-        if (ebb_view_bytes(&views->items[i]) == UINT64_MAX || views->items[i].rank > EBB_RANK_MAX) {
-            return fail(error, EBB_E_ARGUMENT, path, "array %zu has no valid shape", i);
-        }
+        const ebb_status checked = check_array(path, names, views, i, error);
+        if (checked != EBB_OK) return checked;
     }
     region *work = region_open(r->root, "save", EBB_CLASS_SCRATCH, 0);
     if (work == NULL) return region_fail(r->root, error, path, "a file");

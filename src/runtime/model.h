@@ -48,6 +48,7 @@ struct model {
     region           *home, *store, *arenas, *plans;
     description      *d;
     built_model      *built;
+    const char       *file; /* absolute path it came from */
     weight_source    *sources;
     weights          *weights;
     executable       *planned[PLANNED_MAX]; /* rows 1, rows batch */
@@ -87,11 +88,18 @@ ebb_status model_plan(runtime *r, const char *path, const ebb_load_options *opti
 
 ebb_status model_load(runtime *r, const char *path, const ebb_load_options *options, uint64_t *id,
                       ebb_error *error);
-/* Waits for users (absolute deadline, 0 = for ever), then gives everything back. */
+/* Waits for users, then gives everything back. The runtime must be pinned or closing. */
 ebb_status model_unload(uint64_t id, const ebb_unload_options *options, ebb_receipt *receipt,
-                        char *path, size_t path_bytes, ebb_error *error);
+                        ebb_error *error);
+/* Takes it off its runtime's list. */
+void model_unlink(model *m);
+/* Unloads, then removes the file or folder. */
+ebb_status model_delete(ebb_model handle, const ebb_unload_options *options, ebb_receipt *receipt,
+                        ebb_error *error);
 
 model *model_acquire(ebb_model handle, const char *where, ebb_error *error);
+/* The runtime of a model, pinned until handle_release(r->id). For calls that outlive the model. */
+runtime *model_owner_acquire(ebb_model handle, const char *where, ebb_error *error);
 
 /* -- predict ------------------------------------------------------------------------------------- */
 
@@ -122,8 +130,9 @@ ebb_status model_weight_set(model *m, uint32_t index, const ebb_view *view, ebb_
 
 ebb_status model_predict_files(model *m, const char *const *inputs, const char *const *outputs,
                                const ebb_stream_options *options, ebb_error *error);
-ebb_status model_files_remove(const char *path, ebb_receipt *receipt, ebb_error *error);
-/* Can model_files_remove() succeed? E_UNSUPPORTED names what else is in the folder. */
-ebb_status model_files_check(const char *path, ebb_error *error);
+ebb_status model_files_remove(const char *path, ebb_receipt *receipt, ebb_error *error); /* receipt: never NULL */
+/* Can model_files_remove() succeed? E_UNSUPPORTED names what else is in the folder. The receipt (may be NULL) lists
+ * what would go. */
+ebb_status model_files_check(const char *path, ebb_receipt *receipt, ebb_error *error);
 
 #endif

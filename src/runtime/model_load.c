@@ -8,6 +8,7 @@
 #include "mem/handle.h"
 #include "runtime/meter.h"
 #include "runtime/model.h"
+#include "runtime/options.h"
 
 /* -- admission ---------------------------------------------------------------------------------- */
 
@@ -142,8 +143,10 @@ static void link_model(runtime *r, model *m)
     pthread_mutex_unlock(&r->mutex);
 }
 
-static void unlink_model(runtime *r, model *m)
+void model_unlink(model *m)
 {
+    runtime *r = m->owner;
+
     pthread_mutex_lock(&r->mutex);
     if (m->previous != NULL) m->previous->next = m->next;
     else r->models = m->next;
@@ -155,11 +158,19 @@ static void unlink_model(runtime *r, model *m)
 ebb_status model_plan(runtime *r, const char *path, const ebb_load_options *options, ebb_plan *plan,
                       model **staged, ebb_error *error)
 {
-    const ebb_status status = model_stage(r, path, options, staged, error);
+    ebb_load_options asked;
+    ebb_status       status = load_options_read(options, &asked, error);
 
     if (status != EBB_OK) return status;
+    const uint64_t limit = asked.bytes_max;
+    asked.bytes_max      = 0; /* a limit too low for staging is answered with the whole plan as well */
+    status               = model_stage(r, path, &asked, staged, error);
+    if (status != EBB_OK) return status;
+    (*staged)->options.bytes_max = limit;
     model_plan_read(*staged, plan);
-    return admit(r, *staged, path, plan, error);
+    status = admit(r, *staged, path, plan, error);
+    if (status == EBB_OK) region_limit((*staged)->home, limit);
+    return status;
 }
 
 ebb_status model_load(runtime *r, const char *path, const ebb_load_options *options, uint64_t *id,
@@ -176,7 +187,7 @@ ebb_status model_load(runtime *r, const char *path, const ebb_load_options *opti
         link_model(r, m);
         *id = m->id = handle_issue(HANDLE_MODEL, m);
         if (m->id == 0) {
-            unlink_model(r, m);
+            model_unlink(m);
             status = fail(error, EBB_E_MEMORY, path, "no handle left for another model");
         }
     }
@@ -222,14 +233,17 @@ static void fill_receipt(ebb_receipt *receipt, const model *m)
 }
 
 ebb_status model_unload(uint64_t id, const ebb_unload_options *options, ebb_receipt *receipt,
-                        char *path, size_t path_bytes, ebb_error *error)
+                        ebb_error *error)
 {
-    const uint64_t begin    = clock_ns();
-    const uint64_t wait     = options == NULL ? 0 : options->deadline_ns;
-    const uint64_t deadline = wait == 0 ? 0 : begin + wait < begin ? UINT64_MAX : begin + wait;
-    void          *object   = NULL;
-    ebb_receipt    local    = {0};
+    ebb_unload_options o      = EBB_UNLOAD_OPTIONS_INIT;
+    void              *object = NULL;
+    ebb_receipt        local  = {0};
 
+    if (options_copy(&o, sizeof o, options, "unload options", "EBB_UNLOAD_OPTIONS_INIT", error) != EBB_OK) {
+        return EBB_E_ARGUMENT;
+    }
+    const uint64_t begin = clock_ns(), wait = o.deadline_ns;
+    const uint64_t deadline = wait == 0 ? 0 : begin + wait < begin ? UINT64_MAX : begin + wait;
     if (!handle_close_begin(HANDLE_MODEL, id, deadline, &object)) {
         if (object != NULL) {
             return fail(error, EBB_E_BUSY, "ebb_model_unload",
@@ -241,11 +255,10 @@ ebb_status model_unload(uint64_t id, const ebb_unload_options *options, ebb_rece
     model   *m = object;
     runtime *r = m->owner;
     local.wait_ns = clock_ns() - begin;
-    if (path != NULL) snprintf(path, path_bytes, "%s", m->info.path);
     fill_receipt(&local, m);
     char name[sizeof m->info.path];
     memcpy(name, m->info.path, sizeof name);
-    unlink_model(r, m);
+    model_unlink(m);
     local.threads    = model_discard(m);
     local.live_after = region_bytes_live(r->root);
     handle_close_end(id);
@@ -261,4 +274,14 @@ model *model_acquire(ebb_model handle, const char *where, ebb_error *error)
 
     if (m == NULL) fail(error, EBB_E_STALE, where, "the model was unloaded, or the handle was never valid");
     return m;
+}
+
+runtime *model_owner_acquire(ebb_model handle, const char *where, ebb_error *error)
+{
+    const model *m = model_acquire(handle, where, error);
+
+    if (m == NULL) return NULL;
+    const ebb_runtime owner = {m->owner->id};
+    handle_release(handle.id);
+    return runtime_acquire(owner, where, error);
 }

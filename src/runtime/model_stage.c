@@ -1,13 +1,16 @@
 /* model_stage.c -- from a path to a model that lacks only weights, code and arenas.
  *
  * Plan and load run exactly this, in the same order, so the bytes of meta they see are the same bytes. */
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/size.h"
 #include "base/status.h"
 #include "format/format.h"
 #include "graph/pass.h"
 #include "runtime/model.h"
+#include "runtime/options.h"
 
 #define FORM_SEQUENCE 64 /* length assumed for unknown axes when only weight forms are wanted */
 
@@ -17,15 +20,9 @@ ebb_status load_options_read(const ebb_load_options *options, ebb_load_options *
     static const char      where[]  = "load options";
 
     *result = defaults;
-    if (options != NULL) {
-        if (options->struct_size == 0 || options->struct_size > sizeof *result) {
-            return fail(error, EBB_E_ARGUMENT, where,
-                        "struct_size is %zu, expected %zu: begin with EBB_LOAD_OPTIONS_INIT",
-                        options->struct_size, sizeof *result);
-        }
-        memcpy(result, options, options->struct_size);
-        result->struct_size = sizeof *result;
-    }
+    const ebb_status status = options_copy(result, sizeof *result, options, where,
+                                           "EBB_LOAD_OPTIONS_INIT", error);
+    if (status != EBB_OK) return status;
     if (result->lanes == 0) result->lanes = 1;
     if (result->plans_max == 0) result->plans_max = PLANS_DEFAULT;
     if (result->lanes > LANES_MAX) {
@@ -112,10 +109,7 @@ static void find_batch_symbol(model *m)
 {
     const graph *g = m->built->graph;
 
-    m->batch_symbol = -1;
-    if (g->input_count > 0 && graph_rank(g, g->inputs[0]) > 0) {
-        m->batch_symbol = dim_symbol_number(g, graph_dim(g, g->inputs[0], 0));
-    }
+    m->batch_symbol = m->built->batch == 0 ? -1 : dim_symbol_number(g, m->built->batch);
     m->is_row_wise = m->batch_symbol >= 0 && graph_rows_independent(g, (uint32_t)m->batch_symbol);
 }
 
@@ -156,16 +150,30 @@ static void choose_forms(model *m, int64_t *symbols, uint32_t count)
 
 static uint32_t batch_for(const model *m)
 {
-    uint64_t bytes = m->planned[0]->arena_bytes;
     uint32_t batch = 1;
 
     if (m->options.batch != 0) return m->options.batch;
     if (!m->is_row_wise) return 1;
+    uint64_t bytes = m->planned[0]->arena_bytes;
     while (batch < BATCH_AUTO_MAX && bytes * 2 <= BATCH_AUTO_BYTES) {
         bytes *= 2;
         batch *= 2;
     }
     return batch;
+}
+
+/* Where axis 0 is no batch but a length of one image, one row may be too short. */
+static bool fits_one_row(model *m, int64_t *symbols)
+{
+    const graph *g = m->built->graph;
+
+    if (m->batch_symbol < 0 || m->is_row_wise) return true;
+    region  *work = region_open(m->home, "shapes", EBB_CLASS_SCRATCH, 0);
+    int64_t *values = work == NULL ? NULL : region_new(work, int64_t, dim_count(g) + 1);
+    symbols[m->batch_symbol] = 1;
+    const bool fits = values == NULL || dim_evaluate(g, symbols, values, NULL) != EBB_E_SHAPE;
+    region_close(work);
+    return fits;
 }
 
 static ebb_status plan_executables(model *m, ebb_error *error)
@@ -184,7 +192,7 @@ static ebb_status plan_executables(model *m, ebb_error *error)
         return weights_layout(m->weights, error);
     }
     for (uint32_t i = 0; i < count; i++) symbols[i] = m->options.sequence;
-    status        = make_planned(m, symbols, 1, error);
+    status = fits_one_row(m, symbols) ? make_planned(m, symbols, 1, error) : EBB_OK;
     m->info.batch = status == EBB_OK ? batch_for(m) : 1;
     if (status == EBB_OK && m->batch_symbol >= 0 && m->info.batch > 1) {
         status = make_planned(m, symbols, m->info.batch, error);
@@ -204,7 +212,17 @@ static void copy_text(char *to, size_t capacity, const char *from)
     to[kept] = 0;
 }
 
-static void describe(model *m, const char *path)
+/* A later chdir() must not make ebb_model_delete() look elsewhere. Without a working directory the
+ * path stays as it is. */
+static const char *absolute_path(region *home, const char *path)
+{
+    char here[PATH_MAX];
+
+    if (path[0] == '/' || getcwd(here, sizeof here) == NULL) return region_text(home, path);
+    return region_format(home, "%s/%s", here, path);
+}
+
+static ebb_status describe(model *m, const char *path, ebb_error *error)
 {
     ebb_model_info *info = &m->info;
 
@@ -227,6 +245,8 @@ static void describe(model *m, const char *path)
     if (m->planned_count == 0) {
         info->threads = m->options.threads == 0 ? m->owner->device.threads : m->options.threads;
     }
+    m->file = absolute_path(m->home, path);
+    return m->file == NULL ? region_fail(m->home, error, path, "its path") : EBB_OK;
 }
 
 ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *options, model **result,
@@ -248,7 +268,7 @@ ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *opt
     model *m = *result;
     status   = read_and_build(m, path, error);
     if (status == EBB_OK) status = plan_executables(m, error);
-    if (status == EBB_OK) describe(m, path);
+    if (status == EBB_OK) status = describe(m, path, error);
     return status;
 }
 

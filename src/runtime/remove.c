@@ -6,12 +6,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/status.h"
+#include "mem/handle.h"
 #include "runtime/model.h"
 
 /* What a model folder may hold. */
@@ -31,8 +33,9 @@ static const member members[] = {
 
 typedef struct walk {
     const char  *root;
-    ebb_receipt *receipt; /* NULL: only check */
-    size_t       length;  /* used in receipt->files */
+    ebb_receipt *receipt;    /* NULL: nothing is noted */
+    size_t       length;     /* used in receipt->files */
+    bool         is_removal; /* otherwise only looks */
     ebb_error   *error;
 } walk;
 
@@ -46,7 +49,8 @@ static const member *member_find(const char *name)
 
 static void note_removed(walk *w, const char *name, uint64_t bytes)
 {
-    ebb_receipt *r    = w->receipt;
+    ebb_receipt *r = w->receipt;
+    if (r == NULL) return;
     const size_t room = sizeof r->files - w->length;
     const size_t need = strlen(name) + 1;
 
@@ -87,13 +91,12 @@ static ebb_status entry_walk(walk *w, int folder, const char *prefix, const char
         const int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (inner < 0) return system_fault(w, "opening", full);
         const ebb_status status = folder_walk(w, inner, full, false, depth + 1);
-        if (status != EBB_OK || w->receipt == NULL) return status;
+        if (status != EBB_OK || !w->is_removal) return status;
         return unlinkat(folder, name, AT_REMOVEDIR) == 0 ? EBB_OK : system_fault(w, "removing", full);
     }
     if (!S_ISREG(facts.st_mode)) return foreign(w, full, "a link or special file, which is never followed");
     if (is_top && known->has_any_content) return foreign(w, full, "a file where a folder belongs");
-    if (w->receipt == NULL) return EBB_OK;
-    if (unlinkat(folder, name, 0) != 0) return system_fault(w, "removing", full);
+    if (w->is_removal && unlinkat(folder, name, 0) != 0) return system_fault(w, "removing", full);
     note_removed(w, full, (uint64_t)facts.st_size);
     return EBB_OK;
 }
@@ -135,10 +138,26 @@ static bool is_model_name(const char *path)
     return false;
 }
 
+/* The system follows a link before a slash, so slashes at the end are dropped. */
+static ebb_status plain_path(const char *given, char path[PATH_MAX], ebb_error *error)
+{
+    if (given == NULL) return fail(error, EBB_E_ARGUMENT, "path", "expected a file name, got NULL");
+    size_t length = strlen(given);
+    while (length > 1 && given[length - 1] == '/') length--;
+    if (length >= PATH_MAX) {
+        return fail(error, EBB_E_ARGUMENT, "path", "is %zu characters long, at most %d are possible",
+                    length, PATH_MAX - 1);
+    }
+    memcpy(path, given, length);
+    path[length] = '\0';
+    const char *slash = strrchr(path, '/'), *last = slash == NULL ? path : slash + 1;
+    if (last[0] != '\0' && strcmp(last, ".") != 0 && strcmp(last, "..") != 0) return EBB_OK;
+    return fail(error, EBB_E_ARGUMENT, given, "does not end with a name; nothing was removed");
+}
+
 /* Facts of the path itself, not of what a link leads to. */
 static ebb_status look_at(const char *path, struct stat *facts, ebb_error *error)
 {
-    if (path == NULL) return fail(error, EBB_E_ARGUMENT, "path", "expected a file name, got NULL");
     if (lstat(path, facts) != 0) {
         return errno == ENOENT || errno == ENOTDIR
                    ? fail(error, EBB_E_NOT_FOUND, path, "no such file or folder")
@@ -152,14 +171,20 @@ static ebb_status look_at(const char *path, struct stat *facts, ebb_error *error
     return fail(error, EBB_E_UNSUPPORTED, path, "is not named like a model (.keras, .h5, .hdf5); nothing was removed");
 }
 
-ebb_status model_files_check(const char *path, ebb_error *error)
+ebb_status model_files_check(const char *given, ebb_receipt *receipt, ebb_error *error)
 {
+    char        path[PATH_MAX];
     struct stat facts;
-    walk        w      = {.root = path, .error = error};
+    walk        w      = {.root = path, .receipt = receipt, .error = error};
     int         folder = -1;
-    ebb_status  status = look_at(path, &facts, error);
+    ebb_status  status = plain_path(given, path, error);
 
-    if (status != EBB_OK || !S_ISDIR(facts.st_mode)) return status;
+    if (status == EBB_OK) status = look_at(path, &facts, error);
+    if (status != EBB_OK) return status;
+    if (!S_ISDIR(facts.st_mode)) {
+        note_removed(&w, path, (uint64_t)facts.st_size);
+        return EBB_OK;
+    }
     status = open_folder(path, &folder, error);
     if (status != EBB_OK) return status;
     if (faccessat(folder, "config.json", F_OK, 0) != 0 && faccessat(folder, "saved_model.pb", F_OK, 0) != 0) {
@@ -170,14 +195,15 @@ ebb_status model_files_check(const char *path, ebb_error *error)
     return folder_walk(&w, folder, "", true, 0);
 }
 
-ebb_status model_files_remove(const char *path, ebb_receipt *receipt, ebb_error *error)
+ebb_status model_files_remove(const char *given, ebb_receipt *receipt, ebb_error *error)
 {
+    char        path[PATH_MAX];
     struct stat facts;
-    ebb_receipt local  = {0};
-    walk        w      = {.root = path, .receipt = receipt != NULL ? receipt : &local, .error = error};
+    walk        w      = {.root = path, .receipt = receipt, .is_removal = true, .error = error};
     int         folder = -1;
-    ebb_status  status = model_files_check(path, error);
+    ebb_status  status = model_files_check(given, NULL, error);
 
+    if (status == EBB_OK) status = plain_path(given, path, error);
     if (status == EBB_OK) status = look_at(path, &facts, error);
     if (status != EBB_OK) return status;
     if (!S_ISDIR(facts.st_mode)) {
@@ -188,5 +214,22 @@ ebb_status model_files_remove(const char *path, ebb_receipt *receipt, ebb_error 
     status = open_folder(path, &folder, error);
     if (status == EBB_OK) status = folder_walk(&w, folder, "", true, 0);
     if (status == EBB_OK && rmdir(path) != 0) status = system_fault(&w, "removing", path);
+    return status;
+}
+
+ebb_status model_delete(ebb_model handle, const ebb_unload_options *options, ebb_receipt *receipt,
+                        ebb_error *error)
+{
+    char         path[PATH_MAX];
+    ebb_receipt  local = {0};
+    const model *m     = model_acquire(handle, "ebb_model_delete", error);
+
+    if (m == NULL) return EBB_E_STALE;
+    ebb_status status = plain_path(m->file, path, error);
+    if (status == EBB_OK) status = model_files_check(path, NULL, error);
+    handle_release(handle.id);
+    if (status == EBB_OK) status = model_unload(handle.id, options, &local, error);
+    if (status == EBB_OK) status = model_files_remove(path, &local, error);
+    if (receipt != NULL) *receipt = local;
     return status;
 }

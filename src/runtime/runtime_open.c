@@ -7,6 +7,7 @@
 #include "mem/handle.h"
 #include "runtime/arrays.h"
 #include "runtime/model.h"
+#include "runtime/options.h"
 
 static ebb_status options_read(const ebb_runtime_options *options, ebb_runtime_options *result,
                                ebb_error *error)
@@ -15,13 +16,9 @@ static ebb_status options_read(const ebb_runtime_options *options, ebb_runtime_o
     static const char         where[]  = "runtime options";
 
     *result = defaults;
-    if (options == NULL) return EBB_OK;
-    if (options->struct_size == 0 || options->struct_size > sizeof *result) {
-        return fail(error, EBB_E_ARGUMENT, where,
-                    "struct_size is %zu, expected %zu: begin with EBB_RUNTIME_OPTIONS_INIT",
-                    options->struct_size, sizeof *result);
-    }
-    memcpy(result, options, options->struct_size);
+    const ebb_status status = options_copy(result, sizeof *result, options, where,
+                                           "EBB_RUNTIME_OPTIONS_INIT", error);
+    if (status != EBB_OK) return status;
     if ((result->allocator.map == NULL) != (result->allocator.unmap == NULL)) {
         return fail(error, EBB_E_ARGUMENT, where, "allocator: give both map and unmap, or neither");
     }
@@ -88,12 +85,23 @@ static void add_receipt(ebb_receipt *sum, const ebb_receipt *part)
     sum->wait_ns += part->wait_ns;
 }
 
-static uint64_t newest_model(runtime *r)
+static model *newest_model(runtime *r)
 {
     pthread_mutex_lock(&r->mutex);
-    const uint64_t id = r->models == NULL ? 0 : r->models->id;
+    model *m = r->models;
     pthread_mutex_unlock(&r->mutex);
-    return id;
+    return m;
+}
+
+/* In a forked child, a model that a thread of the parent was taking apart cannot be unloaded by anybody:
+ * it leaves the list, and its regions go with the ledger. */
+static void close_models(runtime *r, ebb_receipt *sum)
+{
+    for (model *m = newest_model(r); m != NULL; m = newest_model(r)) {
+        ebb_receipt part = {0};
+        if (model_unload(m->id, NULL, &part, NULL) == EBB_OK) add_receipt(sum, &part);
+        else model_unlink(m);
+    }
 }
 
 static void close_arrays(runtime *r)
@@ -117,14 +125,11 @@ ebb_status ebb_runtime_close(ebb_runtime handle, ebb_receipt *receipt)
 
     if (!handle_close_begin(HANDLE_RUNTIME, handle.id, 0, &object)) return EBB_E_STALE;
     runtime *r = object;
-    for (uint64_t id = newest_model(r); id != 0; id = newest_model(r)) {
-        ebb_receipt part = {0};
-        if (model_unload(id, NULL, &part, NULL, 0, NULL) == EBB_OK) add_receipt(&sum, &part);
-    }
-    close_arrays(r);
-    fork_unregister(r);
+    close_models(r, &sum);
     ebb_memory rest = {0};
     region_read(r->root, &rest);
+    close_arrays(r);
+    fork_unregister(r);
     for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) sum.bytes[i] += rest.by_class[i];
     sum.bytes_total += rest.live;
     executor_fini(&r->executor);

@@ -9,6 +9,7 @@
 #include "format/source.h"
 #include "format/file_writer.h"
 #include "runtime/model.h"
+#include "runtime/options.h"
 #include "tensor/npy.h"
 #include "tensor/view.h"
 
@@ -168,17 +169,41 @@ static ebb_status allocate(stream *s, ebb_error *error)
     return region_fail(s->home, error, s->m->info.name, "a stream");
 }
 
+/* Two outputs of one name would leave the last one only. */
+static ebb_status check_paths(const model *m, const char *const *inputs, const char *const *outputs,
+                              ebb_error *error)
+{
+    for (uint32_t i = 0; i < m->built->input_count; i++) {
+        if (inputs[i] != NULL) continue;
+        return fail(error, EBB_E_ARGUMENT, m->built->inputs[i].name, "input %u has no path", i);
+    }
+    for (uint32_t i = 0; i < m->built->output_count; i++) {
+        if (outputs[i] == NULL) {
+            return fail(error, EBB_E_ARGUMENT, m->built->outputs[i].name, "output %u has no path", i);
+        }
+        for (uint32_t k = 0; k < i; k++) {
+            if (strcmp(outputs[i], outputs[k]) != 0) continue;
+            return fail(error, EBB_E_ARGUMENT, outputs[i],
+                        "outputs %u and %u have the same path; give each its own", k, i);
+        }
+    }
+    return EBB_OK;
+}
+
 ebb_status model_predict_files(model *m, const char *const *inputs, const char *const *outputs,
                                const ebb_stream_options *options, ebb_error *error)
 {
-    const ebb_stream_options defaults = EBB_STREAM_OPTIONS_INIT;
-    const ebb_stream_options o        = options == NULL ? defaults : *options;
-    stream                   s        = {.m = m};
+    ebb_stream_options o = EBB_STREAM_OPTIONS_INIT;
+    stream             s = {.m = m};
+    ebb_status         status = options_copy(&o, sizeof o, options, "stream options",
+                                             "EBB_STREAM_OPTIONS_INIT", error);
 
+    if (status == EBB_OK) status = check_paths(m, inputs, outputs, error);
+    if (status != EBB_OK) return status;
     s.batch = o.batch != 0 ? o.batch : m->info.batch;
     s.home  = region_open(m->owner->root, "stream", EBB_CLASS_DATA, 0);
     if (s.home == NULL) return region_fail(m->owner->root, error, m->info.name, "a stream");
-    ebb_status status = allocate(&s, error);
+    status = allocate(&s, error);
     if (status == EBB_OK) status = prepare(&s, inputs, outputs, error);
     if (status == EBB_OK) status = run_all(&s, &o, error);
     for (uint32_t i = 0; s.outputs != NULL && i < m->built->output_count; i++) {

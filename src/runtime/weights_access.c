@@ -44,8 +44,14 @@ ebb_status model_weight_get(model *m, uint32_t index, const ebb_view *view, ebb_
     const tensor_desc   plain = desc_of(m->built->graph, w->v, NULL);
     void               *copy  = work == NULL ? NULL : region_block(work, tensor_desc_bytes(&plain) + 1);
 
-    status = copy == NULL ? region_fail(m->owner->root, error, w->name, "a copy")
-                          : weights_get(m->weights, w->v, copy, error);
+    if (copy == NULL) {
+        status = region_fail(work == NULL ? m->owner->root : work, error, w->name, "a copy");
+        region_close(work);
+        return status;
+    }
+    const uint32_t lane_index = lane_take(m); /* nobody sets it meanwhile */
+    status = weights_get(m->weights, w->v, copy, error);
+    lane_release(m, lane_index);
     if (status == EBB_OK) dtype_convert(dtype, view->data, w->dtype, copy, tensor_desc_count(&plain));
     region_close(work);
     return status;
@@ -63,14 +69,13 @@ ebb_status model_weight_set(model *m, uint32_t index, const ebb_view *view, ebb_
     void               *copy  = work == NULL ? NULL : region_block(work, tensor_desc_bytes(&plain) + 1);
 
     if (copy == NULL) {
-        status = region_fail(m->owner->root, error, w->name, "a copy");
+        status = region_fail(work == NULL ? m->owner->root : work, error, w->name, "a copy");
         region_close(work);
         return status;
     }
     dtype_convert(w->dtype, copy, dtype, view->data, tensor_desc_count(&plain));
     lanes_take_all(m);
-    status = weights_set(m->weights, w->v, copy, error);
-    if (status == EBB_OK) status = weights_refold(m->weights, work, error);
+    status = weights_set(m->weights, w->v, copy, work, error);
     lanes_release_all(m);
     region_close(work);
     return status;

@@ -1,19 +1,25 @@
-/* mutate.c -- reads files after random damage: mutate COUNT SEED FILE... [: FIRST]
+/* mutate.c -- reads files after random damage: mutate [model] COUNT SEED FILE... [: FIRST]
+ *
+ * With "model" each damaged file goes through the whole public API, from a file in memory; without,
+ * through the readers of HDF5 and zip.
  *
  * Every round takes one file, damages it in one to eight places (bits, bytes, numbers that sit at
  * the edge of something, truncation, a piece copied over another) and reads everything in it. Half
  * of the places are near a signature, because most bytes of a model are weights. A round that
  * crashes, takes over three seconds or leaves a byte in the ledger ends the program with status 1
  * and the round's number; the same arguments with ": ROUND" at the end begin there. */
+#define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "exercise.h"
+#include "exercise_model.h"
 
-#define FILES_MAX         256
+#define FILES_MAX         4096
 #define PLACES_MAX        4096
 #define ROUND_SECONDS_MAX 3
 
@@ -126,19 +132,14 @@ static size_t damage(const subject *f, uint8_t *bytes, size_t length)
     return length;
 }
 
-/* One round; returns the status of reading, or -1 if the ledger is not as it was. */
-static int round_run(const subject *f, uint64_t seed, uint8_t *bytes)
+/* Returns the status of reading, or -1 if the ledger is not as it was. */
+static int read_parts(const subject *f, const uint8_t *bytes, size_t length)
 {
-    size_t length = f->length;
     ebb_status status = EBB_E_MEMORY;
     source *s = NULL;
     ledger *l = ledger_open(NULL, (uint64_t)1 << 30);
     const bool is_zip = f->bytes[0] == 'P' && f->bytes[1] == 'K';
 
-    random_state =
-        (seed + 1) * 0x9e3779b97f4a7c15u ^ ((uint64_t)round_now + 1) * 0xd1b54a32d192ed03u;
-    memcpy(bytes, f->bytes, f->length);
-    for (size_t n = 1 + random_below(8); n > 0; n--) length = damage(f, bytes, length);
     if (l == NULL) return EBB_E_MEMORY;
     region *home = region_open(ledger_root(l), "mutate", EBB_CLASS_META, 0);
 
@@ -152,17 +153,44 @@ static int round_run(const subject *f, uint64_t seed, uint8_t *bytes)
     return is_clean ? (int)status : -1;
 }
 
+static int read_model(const uint8_t *bytes, size_t length)
+{
+    char path[64];
+    const int file = memfd_create("mutate", MFD_CLOEXEC);
+    int status = EBB_E_IO;
+
+    if (file < 0) return status;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    if (write(file, bytes, length) == (ssize_t)length) status = (int)exercise_model(path);
+    close(file);
+    return status;
+}
+
+static int round_run(const subject *f, uint64_t seed, uint8_t *bytes, bool is_model)
+{
+    size_t length = f->length;
+
+    random_state =
+        (seed + 1) * 0x9e3779b97f4a7c15u ^ ((uint64_t)round_now + 1) * 0xd1b54a32d192ed03u;
+    memcpy(bytes, f->bytes, f->length);
+    for (size_t n = 1 + random_below(8); n > 0; n--) length = damage(f, bytes, length);
+    return is_model ? read_model(bytes, length) : read_parts(f, bytes, length);
+}
+
 int main(int argc, char **argv)
 {
     static subject files[FILES_MAX];
     uint64_t statuses[32] = {0}, slowest_ns = 0;
     size_t count = 0, largest = 0;
     long first = 0;
+    const bool is_model = argc > 1 && strcmp(argv[1], "model") == 0;
 
+    argc -= is_model;
+    argv += is_model;
     if (argc < 4) return 2;
     for (int i = 3; i < argc && count < FILES_MAX; i++) {
         if (argv[i][0] == ':') {
-            first = atol(argv[i + 1]);
+            first = i + 1 < argc ? atol(argv[i + 1]) : 0;
             break;
         }
         if (!subject_read(&files[count], argv[i])) {
@@ -177,12 +205,14 @@ int main(int argc, char **argv)
     if (bytes == NULL) return 2;
     signal(SIGALRM, report);
     signal(SIGABRT, report);
+    signal(SIGILL, report);
+    signal(SIGTRAP, report);
     for (round_now = (sig_atomic_t)first; round_now < atol(argv[1]); round_now++) {
         const uint64_t begin = clock_ns();
 
         alarm(ROUND_SECONDS_MAX);
-        const int status =
-            round_run(&files[(size_t)round_now % count], strtoull(argv[2], NULL, 10), bytes);
+        const int status = round_run(&files[(size_t)round_now % count], strtoull(argv[2], NULL, 10),
+                                     bytes, is_model);
         alarm(0);
         if (clock_ns() - begin > slowest_ns) slowest_ns = clock_ns() - begin;
         if (status < 0) {

@@ -301,9 +301,37 @@ TEST(every_allocation_may_fail)
     }
 }
 
-TEST_MAIN(RUN(shapes_and_kinds_come_out_right), RUN(constness_follows_inputs_lengths_and_chance),
-          RUN(uses_are_counted_and_replaced), RUN(the_first_failure_stays),
-          RUN(calls_with_nonsense_are_refused), RUN(constants_keep_a_copy),
-          RUN(the_verifier_finds_damage), RUN(the_verifier_finds_a_wrong_order),
-          RUN(the_verifier_counts_uses), RUN(printing_is_readable), RUN(work_is_counted),
-          RUN(every_op_is_described), RUN(large_graphs_grow), RUN(every_allocation_may_fail))
+TEST(updates_go_to_variables_once)
+{
+    graph *g = graph_open(t->home);
+    const shape s = {.rank = 1, .dims = {3}};
+    const value variable = graph_variable(g, EBB_F32, &s, 0),
+                weight = graph_weight(g, EBB_F32, &s, 1);
+    const value next = op_add(g, variable, weight);
+
+    CHECK(!graph_value(g, next)->is_constant);
+    graph_output(g, weight);
+    graph_update(g, variable, next);
+    CHECK_STATUS(graph_verify(g, &t->error), EBB_OK);
+    CHECK_EQ(g->output_count, 2);
+    CHECK_EQ(g->update_count, 1);
+    graph_update(g, variable, next);
+    CHECK_STATUS(g->error.status, EBB_E_ARGUMENT);
+
+    graph *other = graph_open(t->home);
+    const value fixed = graph_weight(other, EBB_F32, &s, 0);
+    graph_update(other, fixed, fixed);
+    CHECK_STATUS(other->error.status, EBB_E_ARGUMENT);
+
+    graph *shaped = graph_open(t->home);
+    graph_update(shaped, graph_variable(shaped, EBB_F32, &s, 0), graph_scalar(shaped, 1));
+    CHECK_STATUS(shaped->error.status, EBB_E_SHAPE);
+}
+
+TEST_MAIN(RUN(updates_go_to_variables_once), RUN(shapes_and_kinds_come_out_right),
+          RUN(constness_follows_inputs_lengths_and_chance), RUN(uses_are_counted_and_replaced),
+          RUN(the_first_failure_stays), RUN(calls_with_nonsense_are_refused),
+          RUN(constants_keep_a_copy), RUN(the_verifier_finds_damage),
+          RUN(the_verifier_finds_a_wrong_order), RUN(the_verifier_counts_uses),
+          RUN(printing_is_readable), RUN(work_is_counted), RUN(every_op_is_described),
+          RUN(large_graphs_grow), RUN(every_allocation_may_fail))

@@ -1,4 +1,5 @@
-/* lifecycle_test.c -- load, plan, predict, unload, delete: the promises of the README, each with a test that can fail. */
+/* lifecycle_test.c -- load, plan, predict, unload, delete: the promises of the README, each with a
+ * test that can fail. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,9 +12,9 @@
 
 TEST(predictions_are_keras_numbers)
 {
-    digits    d;
+    digits d;
     ebb_model mlp, cnn;
-    float     y[DIGITS_ROWS * DIGITS_CLASSES];
+    float y[DIGITS_ROWS * DIGITS_CLASSES];
 
     digits_open(t, &d, NULL);
     CHECK_OK(ebb_model_load(d.runtime, digits_mlp, NULL, &mlp, &t->error));
@@ -31,10 +32,10 @@ TEST(predictions_are_keras_numbers)
 
 TEST(unload_gives_back_what_the_receipt_says)
 {
-    digits      d;
-    ebb_model   keeps, goes;
+    digits d;
+    ebb_model keeps, goes;
     ebb_receipt receipt;
-    ebb_memory  memory;
+    ebb_memory memory;
 
     digits_open(t, &d, NULL);
     CHECK_OK(ebb_model_load(d.runtime, digits_cnn, NULL, &keeps, &t->error));
@@ -56,8 +57,8 @@ TEST(unload_gives_back_what_the_receipt_says)
 
 static void check_plan(test *t, const digits *d, const char *path, const ebb_load_options *options)
 {
-    ebb_plan   plan;
-    ebb_model  model;
+    ebb_plan plan;
+    ebb_model model;
     ebb_memory memory;
     const uint64_t before = digits_live(d);
 
@@ -76,14 +77,14 @@ static void check_plan(test *t, const digits *d, const char *path, const ebb_loa
 
 TEST(plan_equals_the_ledger)
 {
-    digits           d;
+    digits d;
     ebb_load_options options = EBB_LOAD_OPTIONS_INIT;
 
     digits_open(t, &d, NULL);
     for (int i = 0; i < 8; i++) {
         options.inference_only = i % 2 == 1;
-        options.batch          = i < 4 ? 0 : 7;
-        options.lanes          = i % 4 < 2 ? 1 : 3;
+        options.batch = i < 4 ? 0 : 7;
+        options.lanes = i % 4 < 2 ? 1 : 3;
         check_plan(t, &d, digits_mlp, &options);
         check_plan(t, &d, digits_cnn, &options);
     }
@@ -92,10 +93,10 @@ TEST(plan_equals_the_ledger)
 
 TEST(a_limit_below_the_plan_refuses_at_once)
 {
-    digits              d;
-    ebb_plan            plan;
-    ebb_model           model;
-    ebb_load_options    options  = EBB_LOAD_OPTIONS_INIT;
+    digits d;
+    ebb_plan plan;
+    ebb_model model;
+    ebb_load_options options = EBB_LOAD_OPTIONS_INIT;
     ebb_runtime_options runtimes = EBB_RUNTIME_OPTIONS_INIT;
 
     digits_open(t, &d, NULL);
@@ -117,15 +118,15 @@ TEST(a_limit_below_the_plan_refuses_at_once)
 
 TEST(stale_handles_are_answers)
 {
-    digits         d;
-    ebb_model      model, none = {0};
+    digits d;
+    ebb_model model, none = {0};
     ebb_model_info info;
-    float          y[DIGITS_CLASSES];
+    float y[DIGITS_CLASSES];
 
     digits_open(t, &d, NULL);
     CHECK_OK(ebb_model_load(d.runtime, digits_mlp, NULL, &model, &t->error));
     const ebb_weak weak = ebb_model_weak(model);
-    ebb_model      again;
+    ebb_model again;
     CHECK(ebb_weak_get(weak, &again) && again.id == model.id);
     CHECK_OK(ebb_model_unload(model, NULL, NULL, &t->error));
     CHECK(!ebb_weak_get(weak, &again) && again.id == 0);
@@ -143,22 +144,24 @@ TEST(stale_handles_are_answers)
     CHECK_STATUS(ebb_model_load(d.runtime, digits_mlp, NULL, &next, &t->error), EBB_E_STALE);
 }
 
-/* -- beside others -------------------------------------------------------------------------------- */
+/* -- beside others --------------------------------------------------------------------------------
+ */
 
 typedef struct neighbour {
     const digits *d;
-    ebb_model     model;
-    atomic_bool   stop;
-    atomic_uint   calls, faults;
+    ebb_model model;
+    atomic_bool stop;
+    atomic_uint calls, faults;
 } neighbour;
 
 static void *keep_predicting(void *context)
 {
     neighbour *n = context;
-    float      first[DIGITS_ROWS * DIGITS_CLASSES], y[DIGITS_ROWS * DIGITS_CLASSES];
-    ebb_error  error;
+    float first[DIGITS_ROWS * DIGITS_CLASSES], y[DIGITS_ROWS * DIGITS_CLASSES];
+    ebb_error error;
 
-    if (digits_predict(n->d, n->model, DIGITS_ROWS, first, &error) != EBB_OK) atomic_fetch_add(&n->faults, 1);
+    if (digits_predict(n->d, n->model, DIGITS_ROWS, first, &error) != EBB_OK)
+        atomic_fetch_add(&n->faults, 1);
     while (!atomic_load(&n->stop)) {
         memset(y, 0, sizeof y);
         const ebb_status status = digits_predict(n->d, n->model, DIGITS_ROWS, y, &error);
@@ -170,18 +173,21 @@ static void *keep_predicting(void *context)
 
 TEST(neighbours_never_notice)
 {
-    digits    d;
+    digits d;
     pthread_t thread;
     neighbour n = {.d = &d};
-    float     y[DIGITS_ROWS * DIGITS_CLASSES];
+    float y[DIGITS_ROWS * DIGITS_CLASSES];
 
     digits_open(t, &d, NULL);
     CHECK_OK(ebb_model_load(d.runtime, digits_cnn, NULL, &n.model, &t->error));
+    CHECK_OK(digits_predict(&d, n.model, DIGITS_ROWS, y,
+                            &t->error)); /* makes the plan for this many rows */
     const uint64_t before = digits_live(&d);
     CHECK_EQ(pthread_create(&thread, NULL, keep_predicting, &n), 0);
     for (int cycle = 0; cycle < 50; cycle++) {
         ebb_model model;
-        CHECK_OK(ebb_model_load(d.runtime, cycle % 2 ? digits_mlp : digits_cnn, NULL, &model, &t->error));
+        CHECK_OK(ebb_model_load(d.runtime, cycle % 2 ? digits_mlp : digits_cnn, NULL, &model,
+                                &t->error));
         CHECK_OK(digits_predict(&d, model, DIGITS_ROWS, y, &t->error));
         CHECK_OK(ebb_model_unload(model, NULL, NULL, &t->error));
         CHECK_EQ(digits_live(&d), before);
@@ -197,7 +203,7 @@ TEST(neighbours_never_notice)
 static void *unload_it(void *context)
 {
     neighbour *n = context;
-    ebb_error  error;
+    ebb_error error;
 
     if (ebb_model_unload(n->model, NULL, NULL, &error) == EBB_OK) atomic_fetch_add(&n->calls, 1);
     return NULL;
@@ -206,8 +212,8 @@ static void *unload_it(void *context)
 static void *predict_until_stale(void *context)
 {
     neighbour *n = context;
-    float      y[DIGITS_ROWS * DIGITS_CLASSES];
-    ebb_error  error;
+    float y[DIGITS_ROWS * DIGITS_CLASSES];
+    ebb_error error;
     ebb_status status;
 
     do status = digits_predict(n->d, n->model, DIGITS_ROWS, y, &error);
@@ -223,8 +229,8 @@ TEST(unload_during_predictions_waits_and_wins_once)
     digits_open(t, &d, NULL);
     const uint64_t before = digits_live(&d);
     for (int round = 0; round < 20; round++) {
-        pthread_t        threads[6];
-        neighbour        n       = {.d = &d};
+        pthread_t threads[6];
+        neighbour n = {.d = &d};
         ebb_load_options options = EBB_LOAD_OPTIONS_INIT;
         options.lanes = 1 + (uint32_t)round % 3;
         CHECK_OK(ebb_model_load(d.runtime, digits_mlp, &options, &n.model, &t->error));
@@ -242,9 +248,9 @@ TEST(unload_during_predictions_waits_and_wins_once)
 
 TEST(two_runtimes_are_strangers)
 {
-    digits    a, b;
+    digits a, b;
     ebb_model in_a, in_b;
-    float     y[DIGITS_CLASSES];
+    float y[DIGITS_CLASSES];
 
     digits_open(t, &a, NULL);
     digits_open(t, &b, NULL);
@@ -261,11 +267,11 @@ TEST(two_runtimes_are_strangers)
 
 TEST(a_forked_child_predicts_too)
 {
-    digits           d;
-    ebb_model        model;
+    digits d;
+    ebb_model model;
     ebb_load_options options = EBB_LOAD_OPTIONS_INIT;
-    float            y[DIGITS_ROWS * DIGITS_CLASSES];
-    int              result = 0;
+    float y[DIGITS_ROWS * DIGITS_CLASSES];
+    int result = 0;
 
     options.threads = 2;
     digits_open(t, &d, NULL);
@@ -274,9 +280,10 @@ TEST(a_forked_child_predicts_too)
     const pid_t child = fork();
     if (child == 0) {
         alarm(20);
-        float      z[DIGITS_ROWS * DIGITS_CLASSES];
-        ebb_error  error;
-        const bool same = digits_predict(&d, model, DIGITS_ROWS, z, &error) == EBB_OK && memcmp(y, z, sizeof y) == 0;
+        float z[DIGITS_ROWS * DIGITS_CLASSES];
+        ebb_error error;
+        const bool same = digits_predict(&d, model, DIGITS_ROWS, z, &error) == EBB_OK &&
+                          memcmp(y, z, sizeof y) == 0;
         const bool gone = ebb_model_unload(model, NULL, NULL, &error) == EBB_OK;
         _exit(same && gone && ebb_runtime_close(d.runtime, NULL) == EBB_OK ? 0 : 1);
     }
@@ -287,15 +294,16 @@ TEST(a_forked_child_predicts_too)
     digits_close(t, &d);
 }
 
-/* -- failure injection ------------------------------------------------------------------------------- */
+/* -- failure injection
+ * ------------------------------------------------------------------------------- */
 
 static ebb_status whole_life(const digits *d, ebb_error *error)
 {
-    ebb_model   model;
-    ebb_plan    plan;
-    float       y[DIGITS_ROWS * DIGITS_CLASSES];
-    ebb_view    weight = {EBB_F32, 1, {DIGITS_CLASSES}, y};
-    ebb_status  status = ebb_model_plan(d->runtime, digits_mlp, NULL, &plan, error);
+    ebb_model model;
+    ebb_plan plan;
+    float y[DIGITS_ROWS * DIGITS_CLASSES];
+    ebb_view weight = {EBB_F32, 1, {DIGITS_CLASSES}, y};
+    ebb_status status = ebb_model_plan(d->runtime, digits_mlp, NULL, &plan, error);
 
     if (status == EBB_OK) status = ebb_model_load(d->runtime, digits_mlp, NULL, &model, error);
     if (status != EBB_OK) return status;
@@ -309,8 +317,8 @@ static ebb_status whole_life(const digits *d, ebb_error *error)
 TEST(every_allocation_may_fail)
 {
     ebb_runtime_options options = EBB_RUNTIME_OPTIONS_INIT;
-    digits              d;
-    int64_t             n;
+    digits d;
+    int64_t n;
 
     options.allocator = test_allocator(t);
     digits_open(t, &d, &options);
@@ -318,7 +326,7 @@ TEST(every_allocation_may_fail)
     for (n = 0;; n++) {
         test_fail_allocation(t, n);
         const ebb_status status = whole_life(&d, &t->error);
-        const bool       failed = test_allocation_failed(t);
+        const bool failed = test_allocation_failed(t);
         test_fail_allocation(t, -1);
         CHECK_EQ(digits_live(&d), before);
         if (!failed) {
@@ -334,13 +342,13 @@ TEST(every_allocation_may_fail)
 TEST(opening_a_runtime_may_fail)
 {
     ebb_runtime_options options = EBB_RUNTIME_OPTIONS_INIT;
-    ebb_runtime         runtime;
+    ebb_runtime runtime;
 
     options.allocator = test_allocator(t);
     for (int64_t n = 0;; n++) {
         test_fail_allocation(t, n);
         const ebb_status status = ebb_runtime_open(&options, &runtime, &t->error);
-        const bool       failed = test_allocation_failed(t);
+        const bool failed = test_allocation_failed(t);
         test_fail_allocation(t, -1);
         CHECK_STATUS(status, failed ? EBB_E_MEMORY : EBB_OK);
         if (!failed) break;
@@ -348,18 +356,19 @@ TEST(opening_a_runtime_may_fail)
     CHECK_OK(ebb_runtime_close(runtime, NULL));
 }
 
-/* -- sealed ------------------------------------------------------------------------------------------- */
+/* -- sealed
+ * ------------------------------------------------------------------------------------------- */
 
 TEST(prediction_allocates_nothing)
 {
     ebb_runtime_options options = EBB_RUNTIME_OPTIONS_INIT;
-    ebb_load_options    load    = EBB_LOAD_OPTIONS_INIT;
-    digits              d;
-    ebb_model           model;
-    float               y[DIGITS_ROWS * DIGITS_CLASSES];
+    ebb_load_options load = EBB_LOAD_OPTIONS_INIT;
+    digits d;
+    ebb_model model;
+    float y[DIGITS_ROWS * DIGITS_CLASSES];
 
     options.allocator = test_allocator(t);
-    load.batch        = DIGITS_ROWS;
+    load.batch = DIGITS_ROWS;
     digits_open(t, &d, &options);
     CHECK_OK(ebb_model_load(d.runtime, digits_cnn, &load, &model, &t->error));
     const uint64_t asked = t->allocations;
@@ -373,14 +382,14 @@ TEST(prediction_allocates_nothing)
 
 TEST(other_shapes_are_cached_and_trimmed)
 {
-    digits           d;
-    ebb_model        model;
-    ebb_memory       memory;
-    ebb_receipt      receipt;
+    digits d;
+    ebb_model model;
+    ebb_memory memory;
+    ebb_receipt receipt;
     ebb_load_options load = EBB_LOAD_OPTIONS_INIT;
-    float            y[DIGITS_ROWS * DIGITS_CLASSES];
+    float y[DIGITS_ROWS * DIGITS_CLASSES];
 
-    load.batch     = DIGITS_ROWS;
+    load.batch = DIGITS_ROWS;
     load.plans_max = 2;
     digits_open(t, &d, NULL);
     CHECK_OK(ebb_model_load(d.runtime, digits_cnn, &load, &model, &t->error));
@@ -399,15 +408,16 @@ TEST(other_shapes_are_cached_and_trimmed)
     digits_close(t, &d);
 }
 
-/* -- weights -------------------------------------------------------------------------------------------- */
+/* -- weights
+ * -------------------------------------------------------------------------------------------- */
 
 TEST(weights_can_be_read_and_set)
 {
-    digits          d;
-    ebb_model       model;
+    digits d;
+    ebb_model model;
     ebb_tensor_info info;
-    ebb_model_info  about;
-    float           kernel[DIGITS_PIXELS * 48], y[DIGITS_CLASSES], z[DIGITS_CLASSES];
+    ebb_model_info about;
+    float kernel[DIGITS_PIXELS * 48], y[DIGITS_CLASSES], z[DIGITS_CLASSES];
 
     digits_open(t, &d, NULL);
     CHECK_OK(ebb_model_load(d.runtime, digits_mlp, NULL, &model, &t->error));
@@ -415,6 +425,7 @@ TEST(weights_can_be_read_and_set)
     CHECK_EQ(about.weights, 4);
     CHECK_EQ(about.parameters, 64 * 48 + 48 + 48 * 10 + 10);
     CHECK_OK(ebb_model_weight(model, 0, &info));
+    CHECK_TEXT(info.name, "dense/kernel");
     CHECK_EQ(info.dims[0], 64);
     CHECK_EQ(info.dims[1], 48);
     ebb_view view = {EBB_F32, 2, {64, 48}, kernel};
@@ -436,12 +447,12 @@ TEST(weights_can_be_read_and_set)
 
 TEST(inference_only_keeps_no_originals)
 {
-    digits           d;
-    ebb_plan         plain, folded;
-    ebb_model        model;
+    digits d;
+    ebb_plan plain, folded;
+    ebb_model model;
     ebb_load_options options = EBB_LOAD_OPTIONS_INIT;
-    float            y[DIGITS_ROWS * DIGITS_CLASSES];
-    ebb_view         view = {EBB_F32, 1, {16}, y};
+    float y[DIGITS_ROWS * DIGITS_CLASSES];
+    ebb_view view = {EBB_F32, 1, {16}, y};
 
     options.inference_only = true;
     digits_open(t, &d, NULL);
@@ -456,17 +467,18 @@ TEST(inference_only_keeps_no_originals)
     digits_close(t, &d);
 }
 
-/* -- bad arguments ---------------------------------------------------------------------------------------- */
+/* -- bad arguments
+ * ---------------------------------------------------------------------------------------- */
 
 TEST(wrong_views_are_explained)
 {
-    digits    d;
+    digits d;
     ebb_model model;
-    float     y[DIGITS_ROWS * DIGITS_CLASSES];
+    float y[DIGITS_ROWS * DIGITS_CLASSES];
 
     digits_open(t, &d, NULL);
     CHECK_OK(ebb_model_load(d.runtime, digits_mlp, NULL, &model, &t->error));
-    ebb_view  in = {EBB_F32, 4, {2, 8, 9, 1}, d.x}, out = {EBB_F32, 2, {2, 10}, y};
+    ebb_view in = {EBB_F32, 4, {2, 8, 9, 1}, d.x}, out = {EBB_F32, 2, {2, 10}, y};
     ebb_views inputs = {&in, 1}, outputs = {&out, 1}, none = {NULL, 0};
     CHECK_STATUS(ebb_model_predict(model, &inputs, &outputs, &t->error), EBB_E_SHAPE);
     CHECK_CONTAINS(t->error.text, "8, 8, 1");
@@ -482,7 +494,7 @@ TEST(wrong_views_are_explained)
     out.dims[1] = 9;
     CHECK_STATUS(ebb_model_predict(model, &inputs, &outputs, &t->error), EBB_E_SHAPE);
     out.dims[1] = 10;
-    in.dtype    = (ebb_dtype)99;
+    in.dtype = (ebb_dtype)99;
     CHECK_STATUS(ebb_model_predict(model, &inputs, &outputs, &t->error), EBB_E_DTYPE);
     in.dtype = EBB_F32;
     out.data = d.x;
@@ -491,31 +503,36 @@ TEST(wrong_views_are_explained)
     out.data = NULL;
     CHECK_STATUS(ebb_model_predict(model, &inputs, &outputs, &t->error), EBB_E_ARGUMENT);
     CHECK_STATUS(ebb_model_load(d.runtime, NULL, NULL, &model, &t->error), EBB_E_ARGUMENT);
-    CHECK_STATUS(ebb_model_load(d.runtime, "nowhere.keras", NULL, &model, &t->error), EBB_E_NOT_FOUND);
+    CHECK_STATUS(ebb_model_load(d.runtime, "nowhere.keras", NULL, &model, &t->error),
+                 EBB_E_NOT_FOUND);
     CHECK_CONTAINS(t->error.where, "nowhere.keras");
     digits_close(t, &d);
 }
 
 TEST(other_types_are_converted)
 {
-    digits    d;
+    digits d;
     ebb_model model;
-    double    x[DIGITS_ROWS * DIGITS_PIXELS], y[DIGITS_ROWS * DIGITS_CLASSES];
+    double x[DIGITS_ROWS * DIGITS_PIXELS], y[DIGITS_ROWS * DIGITS_CLASSES];
 
     digits_open(t, &d, NULL);
     CHECK_OK(ebb_model_load(d.runtime, digits_mlp, NULL, &model, &t->error));
-    for (int i = 0; i < DIGITS_ROWS * DIGITS_PIXELS; i++) x[i] = d.x[i / DIGITS_PIXELS][i % DIGITS_PIXELS];
-    const ebb_view  in = {EBB_F64, 4, {DIGITS_ROWS, 8, 8, 1}, x}, out = {EBB_F64, 0, {0}, y};
+    for (int i = 0; i < DIGITS_ROWS * DIGITS_PIXELS; i++)
+        x[i] = d.x[i / DIGITS_PIXELS][i % DIGITS_PIXELS];
+    const ebb_view in = {EBB_F64, 4, {DIGITS_ROWS, 8, 8, 1}, x}, out = {EBB_F64, 0, {0}, y};
     const ebb_views inputs = {&in, 1}, outputs = {&out, 1};
     CHECK_OK(ebb_model_predict(model, &inputs, &outputs, &t->error));
-    for (int i = 0; i < DIGITS_ROWS * DIGITS_CLASSES; i++) CHECK_NEAR(y[i], d.mlp_y[i / DIGITS_CLASSES][i % DIGITS_CLASSES], 1e-5);
+    for (int i = 0; i < DIGITS_ROWS * DIGITS_CLASSES; i++)
+        CHECK_NEAR(y[i], d.mlp_y[i / DIGITS_CLASSES][i % DIGITS_CLASSES], 1e-5);
     digits_close(t, &d);
 }
 
 TEST_MAIN(RUN(predictions_are_keras_numbers), RUN(unload_gives_back_what_the_receipt_says),
-          RUN(plan_equals_the_ledger), RUN(a_limit_below_the_plan_refuses_at_once), RUN(stale_handles_are_answers),
-          RUN(neighbours_never_notice), RUN(unload_during_predictions_waits_and_wins_once),
-          RUN(two_runtimes_are_strangers), RUN(a_forked_child_predicts_too), RUN(every_allocation_may_fail),
-          RUN(opening_a_runtime_may_fail), RUN(prediction_allocates_nothing), RUN(other_shapes_are_cached_and_trimmed),
-          RUN(weights_can_be_read_and_set), RUN(inference_only_keeps_no_originals), RUN(wrong_views_are_explained),
+          RUN(plan_equals_the_ledger), RUN(a_limit_below_the_plan_refuses_at_once),
+          RUN(stale_handles_are_answers), RUN(neighbours_never_notice),
+          RUN(unload_during_predictions_waits_and_wins_once), RUN(two_runtimes_are_strangers),
+          RUN(a_forked_child_predicts_too), RUN(every_allocation_may_fail),
+          RUN(opening_a_runtime_may_fail), RUN(prediction_allocates_nothing),
+          RUN(other_shapes_are_cached_and_trimmed), RUN(weights_can_be_read_and_set),
+          RUN(inference_only_keeps_no_originals), RUN(wrong_views_are_explained),
           RUN(other_types_are_converted))

@@ -315,33 +315,36 @@ static value conv(fixture *f, value x, int64_t size, int64_t filters, int64_t st
 }
 
 /* conv - bn - relu - conv - bn - add - relu, with a projection on the other side. */
-static value residual_block(fixture *f, value x)
+static value residual_block(fixture *f, value x, int64_t filters)
 {
     graph *g = f->g;
-    value y = op_unary(g, UNARY_RELU, batch_norm(f, conv(f, x, 3, 16, 2), -1));
+    value y = op_unary(g, UNARY_RELU, batch_norm(f, conv(f, x, 3, filters, 2), -1));
 
-    y = batch_norm(f, conv(f, y, 3, 16, 1), -1);
-    const value shortcut = batch_norm(f, conv(f, x, 1, 16, 2), -1);
+    y = batch_norm(f, conv(f, y, 3, filters, 1), -1);
+    const value shortcut = batch_norm(f, conv(f, x, 1, filters, 2), -1);
     return op_unary(g, UNARY_RELU, op_add(g, y, shortcut));
 }
 
+/* Large kernels (512 filters) take their scale for inference only, small ones (8) always. */
 TEST(a_residual_block_becomes_three_convolutions)
 {
-    for (uint32_t inference = 0; inference < 2; inference++) {
+    for (uint32_t round = 0; round < 4; round++) {
+        const bool is_inference = round % 2 == 1, is_large = round >= 2;
+        const int64_t filters = is_large ? 512 : 8;
         fixture fixture_1 = open_graph(t->home), *f = &fixture_1;
-        const value x = INPUT(f->batch, dim_symbol(f->g, "height"), 17, 8);
+        const value x = INPUT(f->batch, dim_symbol(f->g, "height"), 17, filters);
 
-        graph_output(f->g, residual_block(f, x));
-        run_all(t, f->g, inference == 1);
+        graph_output(f->g, residual_block(f, x, filters));
+        run_all(t, f->g, is_inference);
         CHECK_EQ(count_work(f->g), 3);
         CHECK_EQ(count_op(f->g, OP_conv), 3);
         uint32_t residuals = 0, activations = 0;
         for (uint32_t i = 0; i < 3; i++) {
             const node *n = find(f->g, OP_conv, i);
             CHECK(n->inputs[2] != VALUE_NONE);
-            CHECK_EQ(n->inputs[4] != VALUE_NONE, inference == 0);
+            CHECK_EQ(n->inputs[4] != VALUE_NONE, is_large && !is_inference);
             CHECK_EQ(graph_value(f->g, n->inputs[1])->kind,
-                     inference == 1 ? VALUE_RESULT : VALUE_WEIGHT);
+                     is_large && !is_inference ? VALUE_WEIGHT : VALUE_RESULT);
             residuals += n->inputs[3] != VALUE_NONE;
             activations +=
                 ((const conv_attributes *)n->attributes)->epilogue.activation.kind == UNARY_RELU;
@@ -638,7 +641,7 @@ TEST(every_allocation_may_fail)
         const value x = INPUT(f->batch, 3, 20, 30);
         const value y = op_transpose(f->g, conv_first(f, x, 8), to_last);
 
-        graph_output(f->g, residual_block(f, y));
+        graph_output(f->g, residual_block(f, y, 16));
         CHECK(graph_ok(f->g));
         test_fail_allocation(t, n);
         const ebb_status status = passes_run(f->g, true, &t->error);

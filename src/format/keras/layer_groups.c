@@ -64,10 +64,11 @@ static ebb_status group_read(region *home, hdf5_file *file, uint64_t parent, con
     name_list weights;
     ebb_status status = hdf5_find(file, parent, name, &object, error);
 
-    if (status != EBB_OK) {
-        return fail(error, status == EBB_E_MEMORY ? status : EBB_E_FORMAT, name,
+    if (status == EBB_E_NOT_FOUND) {
+        return fail(error, EBB_E_FORMAT, name,
                     "layer_names lists this layer, but the file has no group for it");
     }
+    if (status != EBB_OK) return status;
     status = names_read(home, file, object.address, "weight_names", &weights, error);
     if (status != EBB_OK) {
         fail_within(error, name);

@@ -88,11 +88,11 @@ bool onednn_ready(const device *d)
     return lib.is_ready;
 }
 
-int onednn_enter(uint32_t threads)
+int onednn_enter(void)
 {
     if (lib.omp_get_max_threads == NULL) return 0;
     const int before = lib.omp_get_max_threads();
-    if (before != (int)threads) lib.omp_set_num_threads((int)threads);
+    if (before != 1) lib.omp_set_num_threads(1);
     return before;
 }
 
@@ -395,6 +395,11 @@ bool onednn_work_weights(const_dnnl_primitive_desc_t work, onednn_desc *desc)
 bool onednn_work_scratch(const_dnnl_primitive_desc_t work, onednn_desc *desc)
 {
     return md_copy(desc, lib.primitive_desc_query_md(work, dnnl_query_scratchpad_md, 0));
+}
+
+bool onednn_work_argument(const_dnnl_primitive_desc_t work, int id, onednn_desc *desc)
+{
+    return md_copy(desc, lib.primitive_desc_query_md(work, dnnl_query_exec_arg_md, id));
 }
 
 void onednn_work_drop(dnnl_primitive_desc_t work)

@@ -43,6 +43,7 @@ typedef struct onednn_post {
     onednn_post_kind kind;
     const onednn_desc
         *operand; /* MUL, ADD: broadcast against the result. SUM adds what the destination held */
+    uint32_t input;           /* MUL, ADD: which operand of the node that is */
     dnnl_alg_kind_t function; /* ELTWISE */
     float alpha, beta;
 } onednn_post;
@@ -93,6 +94,8 @@ dnnl_primitive_desc_t onednn_reorder_work(const onednn_desc *source,
 
 bool onednn_work_weights(const_dnnl_primitive_desc_t work, onednn_desc *desc);
 bool onednn_work_scratch(const_dnnl_primitive_desc_t work, onednn_desc *desc);
+/* Desc of the argument DNNL_ARG_<id>. */
+bool onednn_work_argument(const_dnnl_primitive_desc_t work, int id, onednn_desc *desc);
 const char *onednn_work_name(const_dnnl_primitive_desc_t work);
 void onednn_work_drop(dnnl_primitive_desc_t work); /* NULL is a no-op */
 
@@ -110,8 +113,8 @@ void onednn_memory_move(dnnl_memory_t memory, void *data);
 void onednn_memory_drop(dnnl_memory_t memory);
 
 /* The library takes its thread count from the calling thread's OpenMP setting, when a work is
- * made and when a prim runs. enter sets it and returns the caller's, leave puts that back. */
-int onednn_enter(uint32_t threads);
+ * made and when a prim runs. enter sets it to one and returns the caller's, leave puts that back. */
+int onednn_enter(void);
 void onednn_leave(int threads_before);
 
 #endif

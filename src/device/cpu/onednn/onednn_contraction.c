@@ -17,7 +17,7 @@ static ebb_status reorder(const void *from_saved, const void *to_saved, const vo
     dnnl_primitive_desc_t work = NULL;
     onednn_task task = {0};
     ebb_status status = EBB_E_MEMORY;
-    const int before = onednn_enter(1);
+    const int before = onednn_enter();
     dnnl_stream_t stream = onednn_stream_make();
     dnnl_exec_arg_t a[2] = {{DNNL_ARG_FROM, NULL}, {DNNL_ARG_TO, NULL}};
 
@@ -89,7 +89,8 @@ static const weight_form *form_make(region *home, const onednn_desc *plain,
 static bool add_eltwise(onednn_posts *p, dnnl_alg_kind_t function, float alpha, float beta)
 {
     if (p->count == ONEDNN_POSTS_MAX) return false;
-    p->items[p->count++] = (onednn_post){ONEDNN_POST_ELTWISE, NULL, function, alpha, beta};
+    p->items[p->count++] = (onednn_post){
+        .kind = ONEDNN_POST_ELTWISE, .function = function, .alpha = alpha, .beta = beta};
     return true;
 }
 
@@ -130,9 +131,10 @@ static bool has_input(const kernel_plan *plan, uint32_t i)
     return i < plan->node->input_count && plan->inputs[i].dtype != EBB_DTYPE_NONE;
 }
 
-static void add_binary(onednn_posts *p, onednn_post_kind kind, const onednn_desc *operand)
+static void add_binary(onednn_posts *p, onednn_post_kind kind, const onednn_desc *operand,
+                       uint32_t input)
 {
-    p->items[p->count++] = (onednn_post){.kind = kind, .operand = operand};
+    p->items[p->count++] = (onednn_post){.kind = kind, .operand = operand, .input = input};
 }
 
 /* -- choosing
@@ -181,9 +183,11 @@ static choice choose_fused(const kernel_plan *plan, const onednn_contraction *c,
     choice fused = {.is_fused = true, .is_bias_natural = has_bias && !has_scale};
 
     fused.is_summed = has_residual && residual_kind == ONEDNN_POST_SUM;
-    if (has_scale) add_binary(&fused.posts, ONEDNN_POST_MUL, &c->vector);
-    if (has_scale && has_bias) add_binary(&fused.posts, ONEDNN_POST_ADD, &c->vector);
-    if (has_residual) add_binary(&fused.posts, residual_kind, &c->destination);
+    if (has_scale) add_binary(&fused.posts, ONEDNN_POST_MUL, &c->vector, INPUT_SCALE);
+    if (has_scale && has_bias)
+        add_binary(&fused.posts, ONEDNN_POST_ADD, &c->vector, INPUT_BIAS);
+    if (has_residual)
+        add_binary(&fused.posts, residual_kind, &c->destination, INPUT_RESIDUAL);
     if (!add_activation(&fused.posts, &c->epilogue->activation)) return fused;
     o.bias = fused.is_bias_natural ? &c->bias : NULL;
     o.posts = &fused.posts;
@@ -218,118 +222,261 @@ static choice choose(const kernel_plan *plan, const onednn_contraction *c,
     return best;
 }
 
-/* Arguments of the chosen work, weights apart. */
-static bool add_arguments(const onednn_contraction *c, const choice *best, onednn_task *task)
+/* -- parts
+ * -------------------------------------------------------------------------------------- */
+
+/* What plans one step: the whole, and how it is cut. */
+typedef struct planning {
+    kernel_plan *plan;
+    const onednn_contraction *whole;
+    onednn_step step;
+    choice first;     /* of part 0, if made already */
+    bool is_repacked; /* weights come from scratch */
+} planning;
+
+static uint64_t weights_offset(const onednn_contraction *c, const onednn_slice *slice)
 {
-    int next = 0;
-    bool good = onednn_step_add(task, DNNL_ARG_SRC, PLACE_INPUT, INPUT_SOURCE, &c->source) &&
-                onednn_step_add(task, DNNL_ARG_DST, PLACE_OUTPUT, 0, &c->destination);
+    if (!c->is_weights_cut) return 0;
+    return (uint64_t)slice->result * (onednn_desc_bytes(&c->weights) / (uint64_t)c->cut.result_dims[0]);
+}
+
+/* Arguments of the chosen work. */
+static bool add_arguments(const planning *p, const choice *best, const onednn_slice *slice,
+                          onednn_task *task)
+{
+    const onednn_contraction *c = p->whole;
+    const uint64_t result = onednn_cut_result_offset(&c->cut, slice);
+    bool good = onednn_step_add(task, DNNL_ARG_SRC, PLACE_INPUT, INPUT_SOURCE,
+                                onednn_cut_source_offset(&c->cut, slice)) &&
+                onednn_step_add(task, DNNL_ARG_DST, PLACE_OUTPUT, 0, result) &&
+                onednn_step_add(task, DNNL_ARG_WEIGHTS,
+                                p->is_repacked ? PLACE_SCRATCH : PLACE_INPUT,
+                                p->is_repacked ? 0 : INPUT_WEIGHTS, weights_offset(c, slice));
 
     if (!best->is_fused) return good;
     if (best->is_bias_natural)
-        good = good && onednn_step_add(task, DNNL_ARG_BIAS, PLACE_INPUT, INPUT_BIAS, &c->bias);
-    for (uint32_t i = 0; good && i < best->posts.count; i++, next++) {
-        const onednn_post *p = &best->posts.items[i];
-        const uint32_t input = p->kind == ONEDNN_POST_MUL ? INPUT_SCALE
-                               : p->operand == &c->vector ? INPUT_BIAS
-                                                          : INPUT_RESIDUAL;
+        good = good && onednn_step_add(task, DNNL_ARG_BIAS, PLACE_INPUT, INPUT_BIAS, 0);
+    for (uint32_t i = 0; good && i < best->posts.count; i++) {
+        const onednn_post *post = &best->posts.items[i];
 
-        if (p->kind == ONEDNN_POST_MUL || p->kind == ONEDNN_POST_ADD)
-            good = onednn_step_add(task, DNNL_ARG_ATTR_MULTIPLE_POST_OP(next) | DNNL_ARG_SRC_1,
-                                   PLACE_INPUT, input, p->operand);
+        if (post->kind == ONEDNN_POST_MUL || post->kind == ONEDNN_POST_ADD)
+            good = onednn_step_add(task, DNNL_ARG_ATTR_MULTIPLE_POST_OP((int)i) | DNNL_ARG_SRC_1,
+                                   PLACE_INPUT, post->input,
+                                   post->input == INPUT_RESIDUAL ? result : 0);
     }
     return good;
 }
 
-/* A reorder from the form the weight has to the one the work wants, into scratch. */
-static bool add_repack(kernel_plan *plan, onednn_step *step, const onednn_desc *have,
-                       const onednn_desc *want)
+/* The whole with the rows of one slice. Borrows the other descs of the whole: undone by
+ * part_drop(). */
+static bool part_make(const onednn_contraction *whole, const onednn_slice *slice,
+                      onednn_contraction *part)
 {
-    step->repack.work = onednn_reorder_work(have, want);
-    if (step->repack.work == NULL) return false;
-    plan->scratch_bytes = (onednn_desc_bytes(want) + 63) & ~(uint64_t)63;
-    return onednn_step_add(&step->repack, DNNL_ARG_FROM, PLACE_INPUT, INPUT_WEIGHTS, have) &&
-           onednn_step_add(&step->repack, DNNL_ARG_TO, PLACE_SCRATCH, 0, want) &&
-           onednn_step_add(&step->main, DNNL_ARG_WEIGHTS, PLACE_SCRATCH, 0, want);
+    bool good = true;
+
+    *part = *whole;
+    part->source = part->destination = (onednn_desc){0};
+    if (whole->is_weights_cut) {
+        part->weights = (onednn_desc){0};
+        part->weights_dims[0] = slice->result_count;
+        good = onednn_desc_make(&part->weights, part->weights_rank, part->weights_dims,
+                                whole->weights_strides);
+    }
+    onednn_cut_window(&whole->cut, slice, &part->window);
+    return onednn_cut_descs(&whole->cut, slice, &part->source, &part->destination) && good;
 }
 
-/* Weights that oneDNN may lay out: decides the form if nobody has. */
-static bool plan_packed(kernel_plan *plan, const onednn_contraction *c, onednn_step *step,
-                        choice *best, const weight_form **form)
+static void part_drop(const onednn_contraction *whole, onednn_contraction *part)
 {
-    onednn_desc any = {0}, have = {0}, want = {0};
-    bool good = onednn_desc_any(&any, c->weights_rank, c->weights_dims);
+    onednn_desc_drop(&part->source);
+    onednn_desc_drop(&part->destination);
+    if (whole->is_weights_cut) onednn_desc_drop(&part->weights);
+}
 
-    if (good && *form != NULL) {
-        good = onednn_desc_load(&have, ((const packed_layout *)(*form)->layout)->packed);
-        if (good) *best = choose(plan, c, &have);
+/* Weights in the layout `want`, or (NULL) as they are. */
+static choice choose_for_slice(const planning *p, const onednn_slice *slice,
+                               const onednn_desc *want)
+{
+    onednn_contraction part;
+    choice best = {0};
+
+    if (part_make(p->whole, slice, &part))
+        best = choose(p->plan, &part, want != NULL ? want : &part.weights);
+    part_drop(p->whole, &part);
+    return best;
+}
+
+/* Part k is an earlier one with other rows: the same code. */
+static bool borrow(planning *p, uint32_t k, const onednn_slice *slice)
+{
+    const onednn_cut *cut = &p->whole->cut;
+
+    for (uint32_t i = 0; i < k; i++) {
+        onednn_part *part = &p->step.parts[k];
+        onednn_slice other;
+
+        if (p->step.parts[i].task.is_borrowed) continue;
+        (void)onednn_cut_slice(cut, i, p->step.part_count, &other);
+        if (!onednn_slice_same(&other, slice)) continue;
+        *part = p->step.parts[i];
+        part->task.is_borrowed = true;
+        part->lender = i;
+        for (uint32_t a = 0; a < part->task.count; a++) {
+            onednn_argument *moved = &part->task.arguments[a];
+            const bool is_result = moved->id == DNNL_ARG_DST || moved->number == INPUT_RESIDUAL;
+
+            if (moved->id == DNNL_ARG_SRC) moved->offset = onednn_cut_source_offset(cut, slice);
+            else if (moved->id == DNNL_ARG_WEIGHTS) moved->offset = weights_offset(p->whole, slice);
+            else if (is_result) moved->offset = onednn_cut_result_offset(cut, slice);
+        }
+        return true;
     }
-    if (good && speed_rank(best->work) < 2) {
-        onednn_work_drop(best->work);
-        *best = choose(plan, c, &any);
+    return false;
+}
+
+static bool plan_part(planning *p, uint32_t k, const onednn_slice *slice, const onednn_desc *want,
+                      int rank_least)
+{
+    onednn_part *part = &p->step.parts[k];
+    choice best = k == 0 ? p->first : (choice){0};
+
+    if (k == 0) p->first = (choice){0};
+    if (best.work == NULL) best = choose_for_slice(p, slice, want);
+    part->task.work = best.work;
+    part->is_unfused = !best.is_fused;
+    part->is_summed = best.is_summed;
+    return best.work != NULL && speed_rank(best.work) >= rank_least &&
+           add_arguments(p, &best, slice, &part->task);
+}
+
+/* Plans every part with weights in the layout `want` (NULL: as they are). No part may be served
+ * worse than `rank_least`. */
+static bool plan_parts(planning *p, const onednn_desc *want, int rank_least)
+{
+    const onednn_cut *cut = &p->whole->cut;
+
+    for (uint32_t k = 0; k < p->step.part_count; k++) {
+        onednn_part *part = &p->step.parts[k];
+        onednn_slice slice;
+
+        if (!onednn_cut_slice(cut, k, p->step.part_count, &slice)) return false;
+        if (!borrow(p, k, &slice) && !plan_part(p, k, &slice, want, rank_least)) return false;
+        part->result_offset = onednn_cut_result_offset(cut, &slice);
+        part->rows = p->whole->rows * (uint64_t)slice.result_count /
+                     (uint64_t)cut->result_dims[cut->axis];
     }
-    good = good && best->work != NULL && onednn_work_weights(best->work, &want);
-    if (good && *form == NULL) {
-        if (!onednn_desc_equal(&want, &c->weights))
-            *form = form_make(plan->home, &c->weights, &want);
-        good = onednn_step_add(&step->main, DNNL_ARG_WEIGHTS, PLACE_INPUT, INPUT_WEIGHTS, &want) &&
-               (*form != NULL || onednn_desc_equal(&want, &c->weights));
-    } else if (good && onednn_desc_equal(&have, &want)) {
-        good = onednn_step_add(&step->main, DNNL_ARG_WEIGHTS, PLACE_INPUT, INPUT_WEIGHTS, &want);
-    } else if (good) {
-        good = add_repack(plan, step, &have, &want);
-    }
+    return true;
+}
+
+/* A reorder of the weights from the form they have to the one the parts want, into scratch. */
+static bool add_repack(planning *p, const onednn_desc *have, const onednn_desc *want)
+{
+    onednn_task *repack = &p->step.repack;
+
+    repack->work = onednn_reorder_work(have, want);
+    if (repack->work == NULL) return false;
+    p->is_repacked = true;
+    p->plan->scratch_bytes = (onednn_desc_bytes(want) + 63) & ~(uint64_t)63;
+    return onednn_step_add(repack, DNNL_ARG_FROM, PLACE_INPUT, INPUT_WEIGHTS, 0) &&
+           onednn_step_add(repack, DNNL_ARG_TO, PLACE_SCRATCH, 0, 0);
+}
+
+/* Parts with weights in the layout that part 0 likes best; *want is that layout. */
+static bool plan_free(planning *p, onednn_desc *want, const onednn_desc *have)
+{
+    onednn_desc any = {0};
+    onednn_slice slice;
+    bool good = onednn_cut_slice(&p->whole->cut, 0, p->step.part_count, &slice) &&
+                onednn_desc_any(&any, p->whole->weights_rank, p->whole->weights_dims);
+
+    if (good) p->first = choose_for_slice(p, &slice, &any);
     onednn_desc_drop(&any);
+    good = good && p->first.work != NULL && onednn_work_weights(p->first.work, want);
+    if (good && have != NULL && !onednn_desc_equal(have, want)) good = add_repack(p, have, want);
+    good = good && plan_parts(p, want, speed_rank(p->first.work));
+    onednn_work_drop(p->first.work);
+    p->first.work = NULL;
+    return good;
+}
+
+/* Weights that were packed for an earlier executable. */
+static bool plan_decided(planning *p, const weight_form *form)
+{
+    onednn_desc have = {0}, want = {0};
+    bool good = onednn_desc_load(&have, ((const packed_layout *)form->layout)->packed);
+
+    if (good && !plan_parts(p, &have, 2)) {
+        onednn_step_clear(&p->step);
+        good = plan_free(p, &want, &have);
+    }
     onednn_desc_drop(&have);
     onednn_desc_drop(&want);
     return good;
 }
 
-static bool plan_plain(kernel_plan *plan, const onednn_contraction *c, onednn_step *step,
-                       choice *best)
+/* Weights that oneDNN may lay out: decides the form. */
+static bool plan_undecided(planning *p, const weight_form **form)
 {
-    *best = choose(plan, c, &c->weights);
-    return best->work != NULL &&
-           onednn_step_add(&step->main, DNNL_ARG_WEIGHTS, PLACE_INPUT, INPUT_WEIGHTS, &c->weights);
+    onednn_desc want = {0};
+    bool good = plan_free(p, &want, NULL);
+
+    if (good && !onednn_desc_equal(&want, &p->whole->weights)) {
+        *form = form_make(p->plan->home, &p->whole->weights, &want);
+        good = *form != NULL;
+    }
+    onednn_desc_drop(&want);
+    return good;
 }
 
-static bool plan_weights(kernel_plan *plan, const onednn_contraction *c, onednn_step *step,
-                         choice *best)
+static bool plan_weights(planning *p)
 {
-    const weight_form *form = plan->weights[INPUT_WEIGHTS].form;
-    const bool is_decided = plan->weights[INPUT_WEIGHTS].is_decided;
+    const weight_form *form = p->plan->weights[INPUT_WEIGHTS].form;
+    const bool is_decided = p->plan->weights[INPUT_WEIGHTS].is_decided;
 
-    if (form != WEIGHT_PLAIN) return is_ours(form) && plan_packed(plan, c, step, best, &form);
-    if (!plan->weights[INPUT_WEIGHTS].is_weight || is_decided ||
-        onednn_desc_bytes(&c->weights) > WEIGHT_PACK_BYTES_MAX)
-        return plan_plain(plan, c, step, best);
-    if (!plan_packed(plan, c, step, best, &form)) return false;
-    plan->weights[INPUT_WEIGHTS].form = form;
+    if (form != WEIGHT_PLAIN) return is_ours(form) && plan_decided(p, form);
+    if (!p->plan->weights[INPUT_WEIGHTS].is_weight || is_decided ||
+        onednn_desc_bytes(&p->whole->weights) > WEIGHT_PACK_BYTES_MAX)
+        return plan_parts(p, NULL, 1);
+    if (!plan_undecided(p, &form)) return false;
+    p->plan->weights[INPUT_WEIGHTS].form = form;
     return true;
+}
+
+static bool plan_cut(kernel_plan *plan, const onednn_contraction *c, uint32_t parts)
+{
+    planning p = {.plan = plan, .whole = c};
+
+    p.step.columns = c->columns;
+    p.step.after = *c->epilogue;
+    for (uint32_t i = INPUT_BIAS; i <= INPUT_SCALE; i++) p.step.has_input[i] = has_input(plan, i);
+    if (onednn_step_parts(plan, &p.step, parts) && plan_weights(&p)) {
+        bool is_summed = false;
+
+        for (uint32_t k = 0; k < parts; k++) is_summed = is_summed || p.step.parts[k].is_summed;
+        if (is_summed) plan->in_place_with = INPUT_RESIDUAL;
+        if (onednn_step_finish(plan, &p.step)) return true;
+    }
+    plan->in_place_with = 0;
+    onednn_step_drop(&p.step);
+    plan->scratch_bytes = 0;
+    if (!plan->weights[INPUT_WEIGHTS].is_decided) plan->weights[INPUT_WEIGHTS].form = WEIGHT_PLAIN;
+    return false;
+}
+
+static uint64_t flops_of(const onednn_contraction *c)
+{
+    uint64_t count = 2 * c->rows;
+
+    for (uint32_t i = 0; i < c->weights_rank; i++) count *= (uint64_t)c->weights_dims[i];
+    return c->is_weights_cut ? count / (uint64_t)c->weights_dims[0] : count;
 }
 
 bool onednn_contraction_plan(kernel_plan *plan, const onednn_contraction *c)
 {
-    onednn_step step = {.threads = plan->threads, .rows = c->rows, .columns = c->columns};
-    choice best = {0};
-    const int before = onednn_enter(plan->threads);
-    bool good = plan_weights(plan, c, &step, &best);
+    const uint32_t parts = onednn_cut_parts(&c->cut, plan->threads, flops_of(c));
+    const int before = onednn_enter();
+    const bool good = plan_cut(plan, c, parts) || (parts > 1 && plan_cut(plan, c, 1));
 
-    step.main.work = best.work;
-    step.is_unfused = !best.is_fused;
-    step.is_summed = best.is_summed;
-    step.after = *c->epilogue;
-    for (uint32_t i = INPUT_BIAS; i <= INPUT_SCALE; i++) step.has_input[i] = has_input(plan, i);
-    good = good && add_arguments(c, &best, &step.main);
-    if (good) {
-        good = onednn_step_finish(plan, &step);
-        if (good && step.is_summed) plan->in_place_with = INPUT_RESIDUAL;
-    } else {
-        onednn_step_drop(&step);
-        plan->scratch_bytes = 0;
-    }
-    if (!good && !plan->weights[INPUT_WEIGHTS].is_decided)
-        plan->weights[INPUT_WEIGHTS].form = WEIGHT_PLAIN;
     onednn_leave(before);
     return good;
 }

@@ -69,24 +69,83 @@ static bool is_supported(const kernel_plan *plan)
     return tensor_desc_count(&plan->outputs[0]) != 0;
 }
 
+/* Does every result see one cell of the source, the one in the same place? */
+static bool is_flat(const onednn_contraction *c)
+{
+    const uint32_t first = c->weights_rank - c->window.spatial;
+
+    for (uint32_t i = 0; i < c->window.spatial; i++) {
+        if (c->weights_dims[first + i] != 1 || c->window.strides[i] != 1 ||
+            c->window.pad_before[i] != 0 || c->window.pad_after[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+/* [n, c, spatial...] as [1, c, 1..., all cells]. */
+static void flatten(uint32_t rank, int64_t *dims, int64_t *strides)
+{
+    int64_t cells = dims[0];
+
+    for (uint32_t i = 2; i < rank; i++) {
+        cells *= dims[i];
+        dims[i] = 1;
+        strides[i] = cells;
+    }
+    dims[0] = 1;
+    dims[rank - 1] = cells;
+    strides[rank - 1] = dims[1];
+    for (uint32_t i = 0; i + 1 < rank; i++)
+        if (i != 1) strides[i] = cells * dims[1];
+}
+
+/* Descs of the whole; afterwards the window may be a flat one: where the kernel is one cell, all
+ * cells are rows of one axis. */
 static bool make_descs(onednn_contraction *c, const kernel_plan *plan, uint32_t spatial,
                        const int64_t *weight_strides)
 {
-    int64_t dims[ONEDNN_RANK_MAX], strides[ONEDNN_RANK_MAX];
-    int64_t vector_dims[ONEDNN_RANK_MAX] = {1, 1, 1, 1, 1, 1};
-
-    c->rank = onednn_image_dims(&plan->inputs[0], spatial, dims, strides);
-    bool good = onednn_desc_make(&c->source, c->rank, dims, strides) &&
-                onednn_desc_make(&c->weights, c->weights_rank, c->weights_dims, weight_strides);
-    onednn_image_dims(&plan->outputs[0], spatial, dims, strides);
-    c->columns = (uint64_t)dims[1];
-    c->rows = tensor_desc_count(&plan->outputs[0]) / c->columns;
-    good = good && onednn_desc_make(&c->destination, c->rank, dims, strides);
-    vector_dims[1] = dims[1];
+    onednn_cut *cut = &c->cut;
+    int64_t vector_dims[ONEDNN_RANK_MAX] = {1, 1, 1, 1, 1, 1}, strides[ONEDNN_RANK_MAX];
     const int64_t one = 1;
-    good = good && onednn_desc_make(&c->bias, 1, &dims[1], &one);
+
+    c->rank = cut->rank =
+        onednn_image_dims(&plan->inputs[0], spatial, cut->source_dims, cut->source_strides);
+    onednn_image_dims(&plan->outputs[0], spatial, cut->result_dims, cut->result_strides);
+    const int64_t columns = vector_dims[1] = cut->result_dims[1];
+    c->columns = (uint64_t)columns;
+    c->rows = tensor_desc_count(&plan->outputs[0]) / c->columns;
+    if (is_flat(c)) {
+        flatten(cut->rank, cut->source_dims, cut->source_strides);
+        flatten(cut->rank, cut->result_dims, cut->result_strides);
+    }
     onednn_strides(c->rank, vector_dims, strides);
-    return good && onednn_desc_make(&c->vector, c->rank, vector_dims, strides);
+    return onednn_desc_make(&c->source, c->rank, cut->source_dims, cut->source_strides) &&
+           onednn_desc_make(&c->weights, c->weights_rank, c->weights_dims, weight_strides) &&
+           onednn_desc_make(&c->destination, c->rank, cut->result_dims, cut->result_strides) &&
+           onednn_desc_make(&c->bias, 1, &columns, &one) &&
+           onednn_desc_make(&c->vector, c->rank, vector_dims, strides);
+}
+
+/* Length along each spatial axis that one result sees. */
+static void reaches(const onednn_contraction *c, int64_t *reach)
+{
+    const uint32_t first = c->weights_rank - c->window.spatial;
+
+    for (uint32_t i = 0; i < c->window.spatial; i++)
+        reach[i] = (c->weights_dims[first + i] - 1) * (c->window.dilations[i] + 1) + 1;
+}
+
+static bool plan_image(kernel_plan *plan, onednn_contraction *c, uint32_t spatial,
+                       const int64_t *weight_strides)
+{
+    int64_t reach[SPATIAL_MAX];
+
+    bool good = make_descs(c, plan, spatial, weight_strides);
+    reaches(c, reach);
+    onednn_cut_image(&c->cut, &c->window, reach);
+    good = good && onednn_contraction_plan(plan, c);
+    onednn_contraction_drop(c);
+    return good;
 }
 
 /* Some result lies so far in the padding that it sees no input at all. The library's code for
@@ -128,15 +187,15 @@ static bool conv_plan(kernel_plan *plan)
     spread(c.window.pad_before, before, s, 0, 0);
     spread(c.window.pad_after, after, s, 0, 0);
     c.window.spatial = s == 1 ? 2 : s;
-    const bool good = make_descs(&c, plan, s, strides) && onednn_contraction_plan(plan, &c);
-    onednn_contraction_drop(&c);
-    return good;
+    return plan_image(plan, &c, s, strides);
 }
 
 static bool conv_transpose_plan(kernel_plan *plan)
 {
     const conv_transpose_attributes *a = plan->node->attributes;
-    onednn_contraction c = {.make = onednn_conv_transpose_work, .epilogue = &a->epilogue};
+    onednn_contraction c = {.make = onednn_conv_transpose_work,
+                            .epilogue = &a->epilogue,
+                            .cut = {.is_transpose = true}};
     int64_t strides[ONEDNN_RANK_MAX];
     const uint32_t s = a->spatial;
 
@@ -149,9 +208,7 @@ static bool conv_transpose_plan(kernel_plan *plan)
     spread(c.window.pad_before, a->pad_before, s, 0, 0);
     spread(c.window.pad_after, a->pad_after, s, 0, 0);
     c.window.spatial = s == 1 ? 2 : s;
-    const bool good = make_descs(&c, plan, s, strides) && onednn_contraction_plan(plan, &c);
-    onednn_contraction_drop(&c);
-    return good;
+    return plan_image(plan, &c, s, strides);
 }
 
 const kernel_def kernel_onednn_conv = {

@@ -1,5 +1,7 @@
 /* onednn_matmul.c -- matmul through oneDNN: as one matrix when b has no batch, else batched over
  * equal leading dims. */
+#include <string.h>
+
 #include "device/cpu/onednn/onednn_step.h"
 
 /* a [batch, m, k] x b [batch, k, n]; batch 1 and rank 2 when b is one matrix. */
@@ -32,15 +34,28 @@ static bool shape_of(const kernel_plan *plan, const matmul_attributes *t, matmul
 }
 
 /* [batch, rows, columns], stored transposed or not; without the batch axis unless is_batched. */
-static bool matrix_desc(onednn_desc *desc, const matmul_shape *s, int64_t rows, int64_t columns,
-                        bool is_transposed)
+static void matrix_dims(const matmul_shape *s, int64_t rows, int64_t columns, bool is_transposed,
+                        int64_t *dims, int64_t *strides)
 {
-    const int64_t dims[] = {s->batch, rows, columns};
-    const int64_t strides[] = {rows * columns, is_transposed ? 1 : columns,
-                               is_transposed ? rows : 1};
+    const int64_t all[] = {s->batch, rows, columns};
+    const int64_t steps[] = {rows * columns, is_transposed ? 1 : columns, is_transposed ? rows : 1};
     const uint32_t skip = s->is_batched ? 0 : 1;
 
-    return onednn_desc_make(desc, 3 - skip, dims + skip, strides + skip);
+    memcpy(dims, all + skip, (3 - skip) * sizeof *dims);
+    memcpy(strides, steps + skip, (3 - skip) * sizeof *strides);
+}
+
+/* Rows of a are cut, or the matrices of a batch, then those of b as well. */
+static void set_cut(onednn_contraction *c, const kernel_plan *plan, const matmul_shape *s,
+                    const matmul_attributes *t)
+{
+    c->cut.rank = c->rank;
+    c->cut.window = ONEDNN_NO_WINDOW;
+    c->is_weights_cut = s->is_batched;
+    matrix_dims(s, s->m, s->k, t->transpose_a, c->cut.source_dims, c->cut.source_strides);
+    matrix_dims(s, s->m, s->n, false, c->cut.result_dims, c->cut.result_strides);
+    matrix_dims(s, s->k, s->n, t->transpose_b, c->weights_dims, c->weights_strides);
+    c->cut.is_fixed = s->is_batched ? plan->weights[INPUT_WEIGHTS].is_weight : t->transpose_a;
 }
 
 static dnnl_primitive_desc_t make_work(const onednn_operands *o, const onednn_window *w)
@@ -69,16 +84,16 @@ static bool matmul_plan(kernel_plan *plan)
 
     if (!is_supported(plan) || !shape_of(plan, t, &s)) return false;
     const uint32_t rank = s.is_batched ? 3 : 2;
-    const int64_t weights_dims[] = {s.batch, s.k, s.n}, ones[] = {1, 1, s.n},
-                  steps[] = {s.n, s.n, 1};
+    const int64_t ones[] = {1, 1, s.n}, steps[] = {s.n, s.n, 1};
 
     c.rank = c.weights_rank = rank;
-    for (uint32_t i = 0; i < rank; i++) c.weights_dims[i] = weights_dims[3 - rank + i];
     c.rows = (uint64_t)(s.batch * s.m);
     c.columns = (uint64_t)s.n;
-    const bool good = matrix_desc(&c.source, &s, s.m, s.k, t->transpose_a) &&
-                      matrix_desc(&c.weights, &s, s.k, s.n, t->transpose_b) &&
-                      matrix_desc(&c.destination, &s, s.m, s.n, false) &&
+    set_cut(&c, plan, &s, t);
+    const bool good = onednn_desc_make(&c.source, rank, c.cut.source_dims, c.cut.source_strides) &&
+                      onednn_desc_make(&c.weights, rank, c.weights_dims, c.weights_strides) &&
+                      onednn_desc_make(&c.destination, rank, c.cut.result_dims,
+                                       c.cut.result_strides) &&
                       onednn_desc_make(&c.bias, rank, ones + 3 - rank, steps + 3 - rank) &&
                       onednn_desc_make(&c.vector, rank, ones + 3 - rank, steps + 3 - rank) &&
                       onednn_contraction_plan(plan, &c);

@@ -19,37 +19,57 @@ static void make_window(const pool_attributes *a, const kernel_plan *plan, onedn
     }
 }
 
+static bool plan_part(const onednn_cut *cut, const onednn_slice *slice, onednn_window w,
+                      bool is_max, onednn_task *task)
+{
+    onednn_desc source = {0}, destination = {0};
+    const onednn_operands o = {.source = &source, .destination = &destination};
+
+    onednn_cut_window(cut, slice, &w);
+    if (onednn_cut_descs(cut, slice, &source, &destination))
+        task->work = onednn_pool_work(&o, &w, is_max);
+    onednn_desc_drop(&source);
+    onednn_desc_drop(&destination);
+    return task->work != NULL &&
+           onednn_step_add(task, DNNL_ARG_SRC, PLACE_INPUT, 0,
+                           onednn_cut_source_offset(cut, slice)) &&
+           onednn_step_add(task, DNNL_ARG_DST, PLACE_OUTPUT, 0,
+                           onednn_cut_result_offset(cut, slice));
+}
+
 static bool plan_step(kernel_plan *plan, onednn_step *step)
 {
     const pool_attributes *a = plan->node->attributes;
-    int64_t dims[ONEDNN_RANK_MAX], strides[ONEDNN_RANK_MAX];
-    onednn_desc source = {0}, destination = {0};
-    const onednn_operands o = {.source = &source, .destination = &destination};
+    onednn_cut cut = {0};
     onednn_window w;
+    bool good = true;
 
     make_window(a, plan, &w);
-    uint32_t rank = onednn_image_dims(&plan->inputs[0], a->spatial, dims, strides);
-    bool good = onednn_desc_make(&source, rank, dims, strides);
-    rank = onednn_image_dims(&plan->outputs[0], a->spatial, dims, strides);
-    good = good && onednn_desc_make(&destination, rank, dims, strides);
-    if (good) step->main.work = onednn_pool_work(&o, &w, a->kind == POOL_MAX);
-    good = good && step->main.work != NULL &&
-           onednn_step_add(&step->main, DNNL_ARG_SRC, PLACE_INPUT, 0, &source) &&
-           onednn_step_add(&step->main, DNNL_ARG_DST, PLACE_OUTPUT, 0, &destination);
-    onednn_desc_drop(&source);
-    onednn_desc_drop(&destination);
+    cut.rank = onednn_image_dims(&plan->inputs[0], a->spatial, cut.source_dims, cut.source_strides);
+    onednn_image_dims(&plan->outputs[0], a->spatial, cut.result_dims, cut.result_strides);
+    onednn_cut_image(&cut, &w, w.kernel);
+    uint64_t flops = tensor_desc_count(&plan->outputs[0]);
+    for (uint32_t i = 0; i < w.spatial; i++) flops *= (uint64_t)w.kernel[i];
+    const uint32_t parts = onednn_cut_parts(&cut, plan->threads, flops);
+    if (!onednn_step_parts(plan, step, parts)) return false;
+    for (uint32_t k = 0; good && k < parts; k++) {
+        onednn_slice slice;
+
+        good = onednn_cut_slice(&cut, k, parts, &slice) &&
+               plan_part(&cut, &slice, w, a->kind == POOL_MAX, &step->parts[k].task);
+    }
     return good;
 }
 
 static bool pool_plan(kernel_plan *plan)
 {
-    onednn_step step = {.threads = plan->threads};
+    onednn_step step = {0};
 
     if (!onednn_ready(plan->device) || plan->inputs[0].dtype != EBB_F32 ||
         plan->weights[0].form != WEIGHT_PLAIN || tensor_desc_count(&plan->inputs[0]) == 0 ||
         tensor_desc_count(&plan->outputs[0]) == 0)
         return false;
-    const int before = onednn_enter(plan->threads);
+    const int before = onednn_enter();
     bool good = plan_step(plan, &step);
     if (good)
         good = onednn_step_finish(plan, &step);

@@ -10,14 +10,12 @@
 
 /* The memory objects of one task in one lane; data[i] is what arguments[i].memory points at. */
 typedef struct bound_task {
+    dnnl_stream_t stream;
     dnnl_exec_arg_t arguments[ONEDNN_ARGUMENTS_MAX];
     const void *data[ONEDNN_ARGUMENTS_MAX];
 } bound_task;
 
-typedef struct bound_step {
-    dnnl_stream_t stream;
-    bound_task repack, main;
-} bound_step;
+/* In a lane: bound_task of the repack, then one for each part. */
 
 void onednn_strides(uint32_t rank, const int64_t *dims, int64_t *strides)
 {
@@ -49,30 +47,43 @@ uint32_t onednn_image_dims(const tensor_desc *t, uint32_t spatial, int64_t *dims
     return rank;
 }
 
-bool onednn_step_add(onednn_task *task, int id, onednn_place place, uint64_t where,
-                     const onednn_desc *desc)
+bool onednn_step_add(onednn_task *task, int id, onednn_place place, uint32_t number,
+                     uint64_t offset)
 {
-    onednn_argument *a = &task->arguments[task->count];
-
     if (task->count == ONEDNN_ARGUMENTS_MAX) return false;
-    *a = (onednn_argument){.id = id, .place = place, .where = where};
-    if (!onednn_desc_copy(&a->desc, desc)) return false;
-    task->count++;
+    task->arguments[task->count++] = (onednn_argument){id, place, number, offset};
     return true;
+}
+
+bool onednn_step_parts(kernel_plan *plan, onednn_step *step, uint32_t count)
+{
+    step->parts = region_new(plan->home, onednn_part, count);
+    step->part_count = step->parts == NULL ? 0 : count;
+    return step->parts != NULL;
 }
 
 static void task_drop(onednn_task *task)
 {
-    for (uint32_t i = 0; i < task->count; i++) onednn_desc_drop(&task->arguments[i].desc);
-    onednn_prim_drop(task->prim);
-    onednn_work_drop(task->work);
+    if (!task->is_borrowed) {
+        onednn_prim_drop(task->prim);
+        onednn_work_drop(task->work);
+    }
     *task = (onednn_task){0};
+}
+
+void onednn_step_clear(onednn_step *step)
+{
+    task_drop(&step->repack);
+    for (uint32_t i = 0; i < step->part_count; i++) {
+        task_drop(&step->parts[i].task);
+        step->parts[i] = (onednn_part){0};
+    }
 }
 
 void onednn_step_drop(onednn_step *step)
 {
-    task_drop(&step->repack);
-    task_drop(&step->main);
+    onednn_step_clear(step);
+    step->part_count = 0;
 }
 
 /* Gives a task its scratchpad at the end of the step's scratch. */
@@ -86,7 +97,7 @@ static bool add_scratchpad(onednn_task *task, uint64_t *scratch_bytes)
     const size_t bytes = onednn_desc_bytes(&desc);
     bool good = true;
     if (bytes > 0) {
-        good = onednn_step_add(task, DNNL_ARG_SCRATCHPAD, PLACE_SCRATCH, *scratch_bytes, &desc) &&
+        good = onednn_step_add(task, DNNL_ARG_SCRATCHPAD, PLACE_SCRATCH, 0, *scratch_bytes) &&
                size_add(*scratch_bytes, bytes, &end) && size_align(end, 64, &end);
         if (good) *scratch_bytes = end;
     }
@@ -97,10 +108,11 @@ static bool add_scratchpad(onednn_task *task, uint64_t *scratch_bytes)
 bool onednn_step_finish(kernel_plan *plan, onednn_step *step)
 {
     onednn_step *state = NULL;
+    bool good = add_scratchpad(&step->repack, &plan->scratch_bytes);
 
-    if (add_scratchpad(&step->repack, &plan->scratch_bytes) &&
-        add_scratchpad(&step->main, &plan->scratch_bytes))
-        state = region_new(plan->home, onednn_step, 1);
+    for (uint32_t i = 0; good && i < step->part_count; i++)
+        good = add_scratchpad(&step->parts[i].task, &plan->scratch_bytes);
+    if (good) state = region_new(plan->home, onednn_step, 1);
     if (state == NULL) {
         onednn_step_drop(step);
         plan->scratch_bytes = 0;
@@ -108,24 +120,36 @@ bool onednn_step_finish(kernel_plan *plan, onednn_step *step)
     }
     *state = *step;
     plan->state = state;
-    plan->lane_bytes = sizeof(bound_step);
+    plan->lane_bytes = sizeof(bound_task) * (1 + (uint64_t)step->part_count);
+    return true;
+}
+
+static bool make_prims(onednn_step *s)
+{
+    if (s->repack.work != NULL && (s->repack.prim = onednn_prim_make(s->repack.work)) == NULL)
+        return false;
+    for (uint32_t i = 0; i < s->part_count; i++) {
+        onednn_part *part = &s->parts[i];
+
+        part->task.prim = part->task.is_borrowed ? s->parts[part->lender].task.prim
+                                                 : onednn_prim_make(part->task.work);
+        if (part->task.prim == NULL) return false;
+    }
     return true;
 }
 
 ebb_status onednn_step_open(void *state, ebb_error *error)
 {
     onednn_step *s = state;
-    const int before = onednn_enter(s->threads);
-    bool good = true;
+    const int before = onednn_enter();
+    const bool good = make_prims(s);
 
-    if (s->repack.work != NULL) good = (s->repack.prim = onednn_prim_make(s->repack.work)) != NULL;
-    if (good) good = (s->main.prim = onednn_prim_make(s->main.work)) != NULL;
     onednn_leave(before);
     if (good) return EBB_OK;
     return fail(error, EBB_E_MEMORY, "onednn",
                 "oneDNN could not make %s: no memory, or generated code is "
                 "forbidden here (then open the device with no_jit)",
-                onednn_work_name(s->main.work));
+                onednn_work_name(s->parts[0].task.work));
 }
 
 void onednn_step_close(void *state)
@@ -136,34 +160,39 @@ void onednn_step_close(void *state)
 static void *argument_data(const onednn_argument *a, const kernel_call *call)
 {
     switch (a->place) {
-    case PLACE_INPUT: return call->inputs[a->where];
-    case PLACE_OUTPUT: return call->outputs[a->where];
-    default: return (char *)call->scratch + a->where;
+    case PLACE_INPUT: return (char *)call->inputs[a->number] + a->offset;
+    case PLACE_OUTPUT: return (char *)call->outputs[a->number] + a->offset;
+    default: return (char *)call->scratch + a->offset;
     }
 }
 
 static bool bind_task(const onednn_task *task, bound_task *bound, const kernel_call *call)
 {
+    if (task->work == NULL) return true;
+    bound->stream = onednn_stream_make();
     for (uint32_t i = 0; i < task->count; i++) {
         void *const data = argument_data(&task->arguments[i], call);
+        onednn_desc desc = {0};
 
         bound->arguments[i].arg = task->arguments[i].id;
-        bound->arguments[i].memory = onednn_memory_make(&task->arguments[i].desc, data);
         bound->data[i] = data;
+        if (onednn_work_argument(task->work, task->arguments[i].id, &desc))
+            bound->arguments[i].memory = onednn_memory_make(&desc, data);
+        onednn_desc_drop(&desc);
         if (bound->arguments[i].memory == NULL) return false;
     }
-    return true;
+    return bound->stream != NULL;
 }
 
 ebb_status onednn_step_bind(const kernel_call *call, ebb_error *error)
 {
     const onednn_step *s = call->state;
-    bound_step *b = call->lane;
+    bound_task *bound = call->lane;
+    bool good = bind_task(&s->repack, &bound[0], call);
 
-    b->stream = onednn_stream_make();
-    if (b->stream != NULL && bind_task(&s->repack, &b->repack, call) &&
-        bind_task(&s->main, &b->main, call))
-        return EBB_OK;
+    for (uint32_t i = 0; good && i < s->part_count; i++)
+        good = bind_task(&s->parts[i].task, &bound[1 + i], call);
+    if (good) return EBB_OK;
     onednn_step_unbind(call);
     return fail_memory(error, "onednn", "the memory objects of a lane");
 }
@@ -172,21 +201,19 @@ static void unbind_task(bound_task *bound)
 {
     for (uint32_t i = 0; i < ONEDNN_ARGUMENTS_MAX; i++)
         onednn_memory_drop(bound->arguments[i].memory);
+    onednn_stream_drop(bound->stream);
     *bound = (bound_task){0};
 }
 
 void onednn_step_unbind(const kernel_call *call)
 {
-    bound_step *b = call->lane;
+    const onednn_step *s = call->state;
+    bound_task *bound = call->lane;
 
-    unbind_task(&b->repack);
-    unbind_task(&b->main);
-    onednn_stream_drop(b->stream);
-    b->stream = NULL;
+    for (uint32_t i = 0; i < 1 + s->part_count; i++) unbind_task(&bound[i]);
 }
 
-static void run_task(const onednn_task *task, bound_task *bound, const kernel_call *call,
-                     dnnl_stream_t stream)
+static void run_task(const onednn_task *task, bound_task *bound, const kernel_call *call)
 {
     for (uint32_t i = 0; i < task->count; i++) {
         void *const data = argument_data(&task->arguments[i], call);
@@ -195,39 +222,51 @@ static void run_task(const onednn_task *task, bound_task *bound, const kernel_ca
         onednn_memory_move(bound->arguments[i].memory, data);
         bound->data[i] = data;
     }
-    onednn_prim_run(task->prim, stream, (int)task->count, bound->arguments);
+    onednn_prim_run(task->prim, bound->stream, (int)task->count, bound->arguments);
 }
 
-/* Floats a thread should at least copy. */
-#define COPY_GRAIN ((size_t)16384)
-
-static void copy_residual(void *context, size_t begin, size_t end)
+static const float *operand(const onednn_step *s, const kernel_call *call, uint32_t input)
 {
-    const kernel_call *call = context;
-    float *const to = call->outputs[0];
-    const float *const from = call->inputs[INPUT_RESIDUAL];
+    return s->has_input[input] ? call->inputs[input] : NULL;
+}
 
-    memcpy(to + begin, from + begin, (end - begin) * sizeof(float));
+static void run_part(const kernel_call *call, uint32_t k)
+{
+    const onednn_step *s = call->state;
+    const onednn_part *part = &s->parts[k];
+    const uint64_t first = part->result_offset / sizeof(float);
+    float *const result = (float *)call->outputs[0] + first;
+    const float *residual = operand(s, call, INPUT_RESIDUAL);
+
+    if (residual != NULL) residual += first;
+    if (part->is_summed && result != residual)
+        memcpy(result, residual, part->rows * s->columns * sizeof(float));
+    run_task(&part->task, (bound_task *)call->lane + 1 + k, call);
+    if (part->is_unfused) {
+        const epilogue_operands operands = {operand(s, call, INPUT_SCALE),
+                                            operand(s, call, INPUT_BIAS), residual};
+
+        epilogue_apply(&s->after, &operands, result, part->rows, s->columns, s->columns);
+    }
+}
+
+static void run_some(void *context, size_t begin, size_t end)
+{
+    const int before = onednn_enter();
+
+    for (size_t k = begin; k < end; k++) run_part(context, (uint32_t)k);
+    onednn_leave(before);
 }
 
 void onednn_step_run(const kernel_call *call)
 {
     const onednn_step *s = call->state;
-    bound_step *b = call->lane;
-    const int before = onednn_enter(s->threads);
 
-    if (s->is_summed && call->outputs[0] != call->inputs[INPUT_RESIDUAL])
-        parallel_for(s->threads, s->rows * s->columns, COPY_GRAIN, copy_residual, (void *)call);
-    if (s->repack.work != NULL) run_task(&s->repack, &b->repack, call, b->stream);
-    run_task(&s->main, &b->main, call, b->stream);
-    onednn_leave(before);
-    if (s->is_unfused) {
-        const epilogue_operands operands = {
-            s->has_input[INPUT_SCALE] ? call->inputs[INPUT_SCALE] : NULL,
-            s->has_input[INPUT_BIAS] ? call->inputs[INPUT_BIAS] : NULL,
-            s->has_input[INPUT_RESIDUAL] ? call->inputs[INPUT_RESIDUAL] : NULL,
-        };
+    if (s->repack.work != NULL) {
+        const int before = onednn_enter();
 
-        epilogue_apply(&s->after, &operands, call->outputs[0], s->rows, s->columns, s->columns);
+        run_task(&s->repack, call->lane, call);
+        onednn_leave(before);
     }
+    parallel_for(s->part_count, s->part_count, 1, run_some, (void *)call);
 }

@@ -1,0 +1,379 @@
+#!/bin/sh
+# Every command of `ebb` as a user calls it: status, text on stdout and stderr, files left behind.
+# Usage: sh tests/command_test.sh path/to/ebb     from the root of the repository; needs python3 (no packages).
+set -u
+
+ebb=${1:?usage: sh tests/command_test.sh path/to/ebb}
+case $ebb in */*) ebb=$(cd "$(dirname "$ebb")" && pwd)/$(basename "$ebb") ;; esac
+models=examples/models
+mlp=$models/digits_mlp.keras
+cnn=$models/digits_cnn.h5
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+passed=0
+failed=0
+
+pass() { passed=$((passed + 1)); }
+fault() { # what, detail
+    failed=$((failed + 1))
+    echo "FAILED $1: $2"
+    sed 's/^/    out: /' "$work/out" | head -5
+    sed 's/^/    err: /' "$work/err" | head -5
+}
+
+# run STATUS NAME ARGUMENT...: runs ebb; the status must be STATUS. Its output lies in $work/out and $work/err.
+run() {
+    wanted=$1
+    name=$2
+    shift 2
+    "$ebb" "$@" >"$work/out" 2>"$work/err"
+    got=$?
+    if [ "$got" -eq "$wanted" ]; then pass; else fault "$name" "status $got, expected $wanted: ebb $*"; fi
+}
+out() { # the last output must hold a line that matches
+    if grep -qE -- "$1" "$work/out"; then pass; else fault "$name" "stdout lacks: $1"; fi
+}
+err() {
+    if grep -qE -- "$1" "$work/err"; then pass; else fault "$name" "stderr lacks: $1"; fi
+}
+no_out() {
+    if [ -s "$work/out" ]; then fault "$name" "stdout is not empty"; else pass; fi
+}
+no_err() {
+    if [ -s "$work/err" ]; then fault "$name" "stderr is not empty"; else pass; fi
+}
+json() { # the last stdout must be one JSON value, and the Python expression over it (d) true
+    if python3 -m json.tool <"$work/out" >/dev/null 2>&1; then pass; else fault "$name" "not JSON"; fi
+    if python3 -c "import json, sys; d = json.load(open(sys.argv[1])); sys.exit(0 if ($1) else 1)" "$work/out"; then
+        pass
+    else
+        fault "$name" "not so: $1"
+    fi
+}
+absent() { # no file of that name, nor one beside it that is half written
+    set -- "$1"*
+    if [ -e "$1" ]; then fault "$name" "left behind: $*"; else pass; fi
+}
+
+# near FILE EXPECTED [MEMBER]: the arrays (.npy, or the member of a .npz) have one shape and differ by at most 1e-5.
+cat >"$work/near.py" <<'PYTHON'
+import ast, io, struct, sys, zipfile
+def read(path, member=None):
+    data = zipfile.ZipFile(path).read(member + ".npy") if member else open(path, "rb").read()
+    length = struct.unpack("<H", data[8:10])[0]
+    head = ast.literal_eval(data[10:10 + length].decode())
+    count = 1
+    for dim in head["shape"]:
+        count *= dim
+    assert head["descr"] == "<f4" and not head["fortran_order"], head
+    return head["shape"], struct.unpack("<%df" % count, data[10 + length:])
+a, b = read(sys.argv[1], *sys.argv[3:]), read(sys.argv[2])
+worst = max(abs(x - y) for x, y in zip(a[1], b[1]))
+sys.exit(0 if a[0] == b[0] and worst <= 1e-5 else "shapes %s %s, worst %g" % (a[0], b[0], worst))
+PYTHON
+near() {
+    if python3 "$work/near.py" "$@" 2>"$work/err"; then pass; else fault "$name" "$1 is not near $2"; fi
+}
+
+# -- the front door --------------------------------------------------------------------------------------
+run 0 version --version
+out '^ebb [0-9]+\.[0-9]+\.[0-9]+$'
+run 0 overview --help
+out '^  leakcheck '
+run 2 nothing
+no_out
+err 'usage: ebb COMMAND'
+run 2 unknown sumary model.keras
+no_out
+err "^ebb: unknown command 'sumary'; did you mean 'summary'"
+run 2 unknown-far qqqqqqqqqqqq
+err "unknown command 'qqqqqqqqqqqq'; .*--help"
+run 2 help-of-unknown help nonsense
+for command in demo summary info check plan predict bench leakcheck rm layers; do
+    run 0 "help-$command" "$command" --help
+    out "^usage: ebb $command"
+    out '^example:'
+    no_err
+    cp "$work/out" "$work/help"
+    run 0 "help-word-$command" help "$command"
+    if cmp -s "$work/out" "$work/help"; then pass; else fault "$name" 'help CMD differs from CMD --help'; fi
+    run 2 "bad-option-$command" "$command" --nonsense x
+    no_out
+    err "^ebb: $command: unknown option --nonsense.*options: .*--help"
+done
+run 2 near-option plan --bach 3 "$mlp"
+err 'did you mean --batch'
+run 2 short-option plan -b "$mlp"
+err 'unknown option --b'
+run 2 value-missing plan "$mlp" --batch
+err '--batch needs a whole number'
+run 2 value-zero plan "$mlp" --batch 0
+err "--batch expects a whole number of at least 1, got '0'"
+run 2 value-negative plan "$mlp" --batch=-1
+run 2 value-size plan "$mlp" --limit 12Q
+err "--limit expects a size such as"
+run 2 value-time bench "$mlp" --seconds fast
+err "--seconds expects a duration"
+run 2 flag-value plan "$mlp" --inference-only=yes
+err '--inference-only takes no value'
+run 2 word-missing summary
+err 'usage: ebb summary MODEL'
+run 2 word-extra summary "$mlp" "$cnn"
+err "'$cnn' is too much"
+run 3 dashes plan -- --batch
+err '^ebb: --batch: '
+
+# -- files that cannot be read ----------------------------------------------------------------------------
+head -c 20000 "$mlp" >"$work/cut.keras"
+head -c 20000 "$cnn" >"$work/cut.h5"
+: >"$work/empty.keras"
+for command in summary info check plan bench leakcheck; do
+    run 3 "missing-$command" "$command" "$work/none.keras"
+    err '^ebb: .*none\.keras: '
+    run 3 "cut-keras-$command" "$command" "$work/cut.keras"
+    err '^ebb: '
+    run 3 "empty-$command" "$command" "$work/empty.keras"
+    err '^ebb: '
+done
+run 3 cut-h5 info "$work/cut.h5"
+err '^ebb: '
+
+# -- summary, info, check, plan ------------------------------------------------------------------------------
+run 0 summary-mlp summary "$mlp"
+out 'Model: "digits_mlp"'
+out 'dense \(Dense\)'
+out 'Total params: 3,610'
+run 0 summary-cnn summary "$cnn"
+out 'Non-trainable params: 32'
+run 0 summary-json summary "$mlp" --json
+json 'any("3,610" in line for line in d["lines"])'
+
+run 0 info-mlp info "$mlp"
+out '^format +keras, Keras 3\.'
+out '^parameters +3,610, 3,610 of them trainable'
+out '^input +image +float32 +\[any, 8, 8, 1\]'
+out '^output +digit +float32 +\[any, 10\]'
+run 0 info-json info --json --weights "$cnn"
+json 'd["format"] == "h5" and d["parameters"] == 5178 and len(d["weights"]) == d["weight_count"] == 9'
+json 'd["inputs"][0]["shape"] == [None, 8, 8, 1] and sum(d["classes"][k] for k in d["classes"] if k != "code") == d["live_bytes"]'
+
+run 0 check-both check "$mlp" "$cnn"
+out 'digits_mlp\.keras: no problems'
+out 'digits_cnn\.h5: no problems'
+run 3 check-one-missing check "$work/none.keras" "$mlp"
+out 'digits_mlp\.keras: no problems'
+run 0 check-json check --json "$mlp"
+json 'd[0]["status"] == "EBB_OK" and d[0]["problems"] == []'
+mkdir "$work/strange"
+python3 - "$mlp" "$work/strange" <<'PYTHON'
+import sys, zipfile
+archive = zipfile.ZipFile(sys.argv[1])
+for name in archive.namelist():
+    data = archive.read(name)
+    if name == "config.json":
+        data = data.replace(b'"class_name": "Flatten"', b'"class_name": "Flotten"')
+        data = data.replace(b'"softmax"', b'"softmex"')
+    open(sys.argv[2] + "/" + name, "wb").write(data)
+PYTHON
+run 1 check-problems check "$work/strange"
+out 'strange: 2 problems'
+out 'Flotten'
+out 'softmex'
+no_err
+run 1 check-problems-json check "$work/strange" --json
+json 'len(d[0]["problems"]) == 2'
+run 3 load-problems info "$work/strange"
+err 'Flotten'
+
+run 0 plan-text plan "$cnn" --batch 4 --lanes 2
+out '^weights '
+out '^total '
+out 'batch 4, lanes 2'
+run 0 plan-json plan --json "$cnn"
+json 'd["fits"] and sum(d["classes"].values()) == d["total"] <= d["peak"]'
+run 1 plan-limit plan --limit 200K "$cnn"
+out '^total '
+err '^ebb: .*204800'
+run 1 plan-limit-tiny plan --limit 1K --json "$cnn"
+json 'not d["fits"] and d["limit"] == 1024 and d["total"] > 0'
+run 0 plan-limit-enough plan --limit 64M "$cnn"
+run 3 load-limit info --limit 200K "$cnn"
+err 'bytes_max of this model is 204800'
+
+# -- predict ----------------------------------------------------------------------------------------------
+x=$models/digits_x.npy
+run 0 predict-npy predict "$mlp" --input "$x" --output "$work/mlp.npy"
+no_out
+no_err
+near "$work/mlp.npy" $models/digits_mlp_y.npy
+run 0 predict-cnn predict "$cnn" --input "$x" --output="$work/cnn.npy" --stats
+near "$work/cnn.npy" $models/digits_cnn_y.npy
+run 0 predict-stats predict "$cnn" --input "$x" --output="$work/cnn.npy" --stats
+err '^16 rows in .*rows/s\), streamed'
+run 0 predict-npz predict "$mlp" --input "$x" --output "$work/mlp.npz"
+near "$work/mlp.npz" $models/digits_mlp_y.npy digit
+run 0 predict-named predict "$mlp" --input "image=$x" --output "digit=$work/named.npy" --stream --batch 5
+near "$work/named.npy" $models/digits_mlp_y.npy
+for variant in '--batch 1' '--batch 16' '--threads 2' '--inference-only' '--lanes 3'; do
+    # shellcheck disable=SC2086
+    run 0 "predict $variant" predict "$cnn" --input "$x" --output "$work/v.npz" $variant
+    near "$work/v.npz" $models/digits_cnn_y.npy digit
+done
+python3 - "$x" "$work" <<'PYTHON'
+import sys, zipfile
+data = open(sys.argv[1], "rb").read()
+other = open("examples/models/digits_y.npy", "rb").read()
+def make(name, members):
+    with zipfile.ZipFile(sys.argv[2] + "/" + name, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, content in members:
+            archive.writestr(member + ".npy", content)
+make("by_name.npz", [("label", other), ("image", data)])
+make("by_order.npz", [("arr_0", data)])
+make("too_many.npz", [("a", data), ("b", data)])
+PYTHON
+run 0 predict-by-name predict "$mlp" --input "$work/by_name.npz" --output "$work/n.npz"
+near "$work/n.npz" $models/digits_mlp_y.npy digit
+run 0 predict-by-order predict "$mlp" --input "$work/by_order.npz" --output "$work/o.npy"
+near "$work/o.npy" $models/digits_mlp_y.npy
+run 2 predict-too-many predict "$mlp" --input "$work/too_many.npz"
+err 'takes 1 \(image\), the files hold 2 \(a, b\)'
+run 0 predict-text predict "$mlp" --input "$x" --rows 3
+out '^digit  float32 \[16, 10\]'
+out '^ +2 +4 \(0\.999'
+out '13 rows more'
+run 0 predict-json predict "$mlp" --input "$x" --json --stats
+json 'd["outputs"][0]["shape"] == [16, 10] and abs(sum(d["outputs"][0]["values"][3]) - 1) < 1e-5 and d["stats"]["rows"] == 16'
+run 2 predict-no-input predict "$mlp"
+err '--input is missing'
+run 3 predict-missing predict "$mlp" --input "$work/none.npy"
+err 'none\.npy'
+run 3 predict-wrong-shape predict "$mlp" --input $models/digits_mlp_y.npy --output "$work/bad.npy"
+err '^ebb: '
+absent "$work/bad"
+head -c 2000 "$x" >"$work/cut.npy"
+run 3 predict-cut predict "$mlp" --input "$work/cut.npy" --output "$work/bad.npy"
+absent "$work/bad"
+run 3 predict-nowhere predict "$mlp" --input "$x" --output "$work/no/such/folder.npz"
+err '^ebb: .*folder\.npz'
+run 2 predict-stream-npz predict "$mlp" --input "$work/by_order.npz" --output "$work/bad.npy" --stream
+err '--stream: needs one \.npy file per input'
+absent "$work/bad"
+run 3 predict-missing-model predict "$work/none.keras" --input "$x"
+run 3 predict-device predict "$mlp" --input "$x" --device TPU:7
+err 'TPU:7'
+
+# -- bench, leakcheck, demo -----------------------------------------------------------------------------------
+run 0 bench-text bench "$mlp" --runs 50 --warmup 0
+out '^latency '
+out '50 predictions'
+out '^rows/s '
+run 0 bench-json bench "$cnn" --seconds 50ms --lanes 2 --batch 4 --json
+json 'd["rows"] == 4 and d["lanes"] == 2 and d["min_ns"] <= d["median_ns"] <= d["p99_ns"] <= d["max_ns"] and d["runs"] > 0'
+run 0 leakcheck-text leakcheck "$mlp" --cycles 30 --beside "$cnn"
+out '^ +cycle +live before'
+out '^ +30 '
+out '0 differently'
+out '^verdict clean'
+run 0 leakcheck-cnn leakcheck "$cnn" --cycles 25 --threads 2 --inference-only --every 5 --json
+json 'd["clean"] and d["cycles"] == 25 and d["leaked_bytes"] == 0 and d["faults"] == [] and d["trend_judged"]'
+json 'd["last"]["live_after"] == d["first"]["live_before"] and d["last"]["threads"] == d["threads_before"]'
+json 'd["last"]["live_loaded"] - d["last"]["live_before"] == d["plan_total"]'
+run 0 leakcheck-few leakcheck "$mlp" --cycles 3
+out 'trend is not judged'
+run 3 leakcheck-beside-missing leakcheck "$mlp" --cycles 3 --beside "$work/none.h5"
+run 0 demo demo --models $models --cycles 20
+out '16 of 16 right'
+out '^verdict: clean'
+lines=$(wc -l <"$work/out")
+if [ "$lines" -le 45 ]; then pass; else fault "$name" "$lines lines do not fit on a screen"; fi
+run 0 demo-json demo --models $models --cycles 20 --json
+json 'd["clean"] and d["live_now"] == d["live_before"] and all(m["plan_total"] == m["live_bytes"] for m in d["models"])'
+run 3 demo-nowhere demo --models "$work"
+err 'does not hold the models'
+
+# -- rm, layers -------------------------------------------------------------------------------------------
+cp "$mlp" "$work/gone.keras"
+run 0 rm-dry rm --dry-run "$work/gone.keras"
+out 'would remove .*gone\.keras: 1 file, 66,589 bytes'
+if [ -f "$work/gone.keras" ]; then pass; else fault "$name" 'removed all the same'; fi
+run 0 rm-file rm "$work/gone.keras"
+out '^removed .*gone\.keras: 1 file, 66,589 bytes'
+absent "$work/gone.keras"
+run 3 rm-again rm "$work/gone.keras"
+err 'no such file'
+no_out
+ln -s "$PWD/$cnn" "$work/link.h5"
+run 3 rm-link rm "$work/link.h5"
+if [ -f "$cnn" ] && [ -L "$work/link.h5" ]; then pass; else fault "$name" 'a link was followed or removed'; fi
+echo text >"$work/notes.txt"
+run 3 rm-other rm "$work/notes.txt"
+if [ -f "$work/notes.txt" ]; then pass; else fault "$name" 'removed a file that is no model'; fi
+echo mine >"$work/strange/mine.txt"
+run 3 rm-folder-foreign rm --dry-run "$work/strange"
+run 3 rm-folder-foreign rm "$work/strange"
+err 'mine\.txt'
+if [ -f "$work/strange/config.json" ]; then pass; else fault "$name" 'part of the folder went'; fi
+rm "$work/strange/mine.txt"
+run 0 rm-folder-dry rm --dry-run "$work/strange" --json
+json 'd[0]["files_removed"] == 3 and "config.json" in d[0]["files"]'
+run 0 rm-folder rm "$work/strange"
+out ': 3 files, '
+out '^  model\.weights\.h5'
+absent "$work/strange"
+
+run 0 layers layers
+out '^Conv2D +convolution'
+out '^[0-9]+ layers\.'
+run 0 layers-one layers Conv2D
+out '^padding +choice +valid +valid\|same'
+run 0 layers-alias layers Convolution2D
+out '^Conv2D, family'
+run 1 layers-unknown layers Conv2E
+err "no layer 'Conv2E'; did you mean 'Conv2D'"
+run 0 layers-json layers --json
+json 'len(d) > 50 and {"Dense", "LSTM"} <= {layer["name"] for layer in d}'
+run 0 layers-one-json layers Dense --json
+json 'd["keys"][0]["key"] == "units" and d["keys"][0]["required"]'
+
+# -- pipes and full disks ------------------------------------------------------------------------------------
+name=pipe
+"$ebb" layers 2>"$work/err" | head -1 >"$work/out"
+out '^layer '
+no_err
+if [ -w /dev/full ]; then
+    name=full
+    "$ebb" layers >/dev/full 2>"$work/err"
+    if [ $? -eq 3 ]; then pass; else fault "$name" 'a full disk was not noticed'; fi
+    err 'writing the results failed'
+fi
+
+# An interrupt in the middle of a stream: nothing half written, and the shell learns of the signal.
+name=interrupt
+python3 - "$work/large.npy" <<'PYTHON'
+import struct, sys
+data = open("examples/models/digits_x.npy", "rb").read()
+head = ("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 8, 8, 1), }" % (16 * 20000)).ljust(117) + "\n"
+with open(sys.argv[1], "wb") as file:
+    file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode())
+    for _ in range(20000):
+        file.write(data[-4096:])
+PYTHON
+python3 - "$ebb" "$cnn" "$work/large.npy" "$work/stopped.npy" >"$work/out" 2>"$work/err" <<'PYTHON'
+import glob, signal, subprocess, sys, time
+ebb, model, source, target = sys.argv[1:]
+process = subprocess.Popen([ebb, "predict", model, "--input", source, "--output", target, "--batch", "1"])
+for _ in range(500):
+    if glob.glob(target + "*") or glob.glob(target.replace("stopped", ".stopped") + "*"):
+        break
+    time.sleep(0.01)
+process.send_signal(signal.SIGINT)
+sys.exit(0 if process.wait() == -signal.SIGINT else "status %d" % process.returncode)
+PYTHON
+if [ $? -eq 0 ]; then pass; else fault "$name" 'did not end by the signal'; fi
+err 'cancelled after'
+left=$(find "$work" -name '*stopped*')
+if [ -z "$left" ]; then pass; else fault "$name" "left behind: $left"; fi
+
+echo "command_test: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
