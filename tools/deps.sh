@@ -3,8 +3,8 @@
 # As root or through sudo; elsewhere it prints what to install and stops. Does nothing when nothing is missing.
 set -eu
 
-build='gcc libc6-dev cmake make pkg-config zlib1g-dev libdnnl-dev libgomp1'
-test='clang libclang-rt-dev libcmocka-dev python3 file'
+build='gcc libc6-dev cmake make pkg-config zlib1g-dev libdnnl-dev'
+test='g++ clang libclang-rt-dev libcmocka-dev python3 file'
 need=$build
 [ "${1:-build}" = test ] && need="$build $test"
 

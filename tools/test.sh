@@ -50,19 +50,20 @@ quick() {
 
 all() {
     quick
-    configure build-clang -DCMAKE_C_COMPILER=clang -DEBB_OPENMP=OFF -DEBB_ONEDNN=OFF
+    configure build-clang -DCMAKE_C_COMPILER=clang -DEBB_ONEDNN=OFF
     run build-clang
     configure build-asan -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo \
         -DEBB_SANITIZE=address,undefined
     run build-asan
     if python3 tools/tidy.py; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
     if sh tests/command_test.sh build-gcc/ebb; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    if sh tests/install_test.sh build-gcc; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
 tsan() {
     configure build-tsan -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DEBB_SANITIZE=thread \
-        -DEBB_OPENMP=OFF -DEBB_ONEDNN=OFF
-    run build-tsan -R 'handle|region|lifecycle|predict|json'
+        -DEBB_ONEDNN=OFF
+    run build-tsan -R 'handle|region|ledger|lifecycle|threads|files|arrays|limits|json'
 }
 
 conformance() {
@@ -72,7 +73,7 @@ conformance() {
 
 fuzz() {
     seconds=${FUZZ_SECONDS:-60}
-    configure build-fuzz -DCMAKE_C_COMPILER=clang -DEBB_TESTS=OFF -DEBB_FUZZ=ON -DEBB_OPENMP=OFF \
+    configure build-fuzz -DCMAKE_C_COMPILER=clang -DEBB_TESTS=OFF -DEBB_FUZZ=ON \
         -DEBB_ONEDNN=OFF -DEBB_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
     for target in build-fuzz/tests/fuzz/fuzz_*; do
         [ -x "$target" ] && [ -f "$target" ] || continue

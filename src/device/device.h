@@ -1,6 +1,7 @@
 /* device.h -- a device: a name, what it can do, and its kernel rows. One entry in list.inc each.
  *
- * A device is opened with its runtime and described by plain data; the CPU device holds no memory. */
+ * A device is opened with its runtime and described by plain data; the CPU device holds no memory.
+ */
 #ifndef EBB_DEVICE_DEVICE_H
 #define EBB_DEVICE_DEVICE_H
 
@@ -9,17 +10,17 @@
 typedef enum cpu_isa { ISA_PORTABLE, ISA_AVX2, ISA_AVX512 } cpu_isa;
 
 typedef struct device_options {
-    const char *isa;     /* highest wanted; NULL = best */
-    bool        no_jit;
-    uint32_t    threads; /* highest per executable; 0 = physical cores this process may use */
+    const char *isa; /* highest wanted; NULL = best */
+    bool no_jit;
+    uint32_t threads; /* highest per executable; 0 = physical cores this process may use */
 } device_options;
 
 struct device {
     const struct device_def *def;
-    char     name[32];         /* "CPU:0" */
-    char     description[128];
-    cpu_isa  isa;
-    bool     jit;              /* libraries that generate code may be used */
+    char name[32]; /* "CPU:0" */
+    char description[128];
+    cpu_isa isa;
+    bool jit; /* libraries that generate code may be used */
     uint32_t threads;
 };
 
@@ -27,6 +28,8 @@ typedef struct device_def {
     const char *name; /* "CPU" */
     ebb_status (*open)(device *d, const device_options *options, ebb_error *error);
     void (*close)(device *d); /* NULL: nothing to close */
+    /* A model went: gives back what the process holds only while models run. NULL: nothing. */
+    void (*rest)(const device *d);
     /* Rows for an op on this device, best first; *count of them. */
     const kernel_def *const *(*kernels)(const device *d, op_id op, uint32_t *count);
 } device_def;

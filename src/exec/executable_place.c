@@ -1,8 +1,9 @@
-/* executable_place.c -- where every value lives: weights, the caller's buffers, or an offset in the arena.
+/* executable_place.c -- where every value lives: weights, the caller's buffers, or an offset in the
+ * arena.
  *
- * Values that a kernel may compute in place share the memory of their input (one owner per group). A group that
- * holds a model output lives in the caller's output buffer; its staging buffer, used when the caller's type differs,
- * has the group's live range in the arena. */
+ * Values that a kernel may compute in place share the memory of their input (one owner per group).
+ * A group that holds a model output lives in the caller's output buffer; its staging buffer, used
+ * when the caller's type differs, has the group's live range in the arena. */
 #include "exec/executable_internal.h"
 
 #include "base/status.h"
@@ -12,12 +13,13 @@
 #define STEP_NONE UINT32_MAX
 
 typedef struct placer {
-    executable  *e;
-    value       *owner;        /* by value: whose memory it shares */
-    uint32_t    *first, *last; /* by owner: live range in steps */
-    uint32_t    *output;       /* by owner: output number + 1, 0 = none */
+    executable *e;
+    value *owner;           /* by value: whose memory it shares */
+    uint32_t *first, *last; /* by owner: live range in steps */
+    uint32_t *read;         /* by value: the last step that reads it */
+    uint32_t *output;       /* by owner: output number + 1, 0 = none */
     plan_buffer *buffers;
-    uint32_t     buffer_count;
+    uint32_t buffer_count;
 } placer;
 
 static uint64_t value_bytes(const executable *e, value v)
@@ -31,19 +33,6 @@ static bool is_runtime_result(const graph *g, value v)
     return v != VALUE_NONE && g->values[v].kind == VALUE_RESULT && !g->values[v].is_constant;
 }
 
-static uint32_t last_use(const placer *p, value v, uint32_t from)
-{
-    uint32_t last = from;
-
-    for (uint32_t s = from; s < p->e->step_count; s++) {
-        const node *n = p->e->steps[s].node;
-        for (uint32_t k = 0; k < n->input_count; k++) {
-            if (n->inputs[k] == v) last = s;
-        }
-    }
-    return last;
-}
-
 /* Live range and output number of each value by itself. */
 static void find_ranges(placer *p)
 {
@@ -55,8 +44,10 @@ static void find_ranges(placer *p)
     }
     for (uint32_t s = 0; s < p->e->step_count; s++) {
         const node *n = p->e->steps[s].node;
-        for (uint32_t k = 0; k < n->output_count; k++) p->first[n->outputs[k]] = p->last[n->outputs[k]] = s;
-        for (uint32_t k = 0; k < n->input_count; k++) p->last[n->inputs[k]] = s;
+        for (uint32_t k = 0; k < n->output_count; k++)
+            p->first[n->outputs[k]] = p->last[n->outputs[k]] = s;
+        for (uint32_t k = 0; k < n->input_count; k++)
+            p->last[n->inputs[k]] = p->read[n->inputs[k]] = s;
     }
     for (uint32_t i = g->output_count; i-- > 0;) {
         if (is_runtime_result(g, g->outputs[i])) p->output[g->outputs[i]] = i + 1;
@@ -66,7 +57,8 @@ static void find_ranges(placer *p)
     }
 }
 
-/* Lets output 0 of a step take over the memory of the input that dies there, where its kernel can. */
+/* Lets output 0 of a step take over the memory of the input that dies there, where its kernel can.
+ */
 static void join_in_place(placer *p, const uint32_t *shared_input)
 {
     const graph *g = p->e->graph;
@@ -76,16 +68,15 @@ static void join_in_place(placer *p, const uint32_t *shared_input)
         if (shared_input[s] == SHARES_NONE) continue;
         const value x = n->inputs[shared_input[s]], y = n->outputs[0];
         if (!is_runtime_result(g, x) || value_bytes(p->e, x) != value_bytes(p->e, y)) continue;
-        const value    owner = p->owner[x];
-        const uint32_t use   = last_use(p, x, 0);
-        bool           twice = false;
+        const value owner = p->owner[x];
+        bool twice = false;
         for (uint32_t k = 0; k < n->input_count; k++) {
             twice |= k != shared_input[s] && p->owner[n->inputs[k]] == owner;
         }
-        if (twice || use != s || p->last[owner] != s) continue;
+        if (twice || p->read[x] != s || p->last[owner] != s) continue;
         if (p->output[owner] != 0) continue; /* the earlier value is an output itself */
-        p->owner[y]     = owner;
-        p->last[owner]  = p->last[y];
+        p->owner[y] = owner;
+        p->last[owner] = p->last[y];
         p->output[owner] = p->output[y];
     }
 }
@@ -99,13 +90,13 @@ static uint32_t add_buffer(placer *p, uint64_t bytes, uint32_t first, uint32_t l
 /* Buffers in a fixed order: inputs' staging, then per step scratch and results. */
 static void collect_buffers(placer *p)
 {
-    executable   *e = p->e;
-    const graph  *g = e->graph;
+    executable *e = p->e;
+    const graph *g = e->graph;
     const uint32_t end = e->step_count == 0 ? 0 : e->step_count - 1;
 
     for (uint32_t i = 0; i < g->input_count; i++) {
         const tensor_desc *t = &e->inputs[i];
-        e->input_staging[i]  = add_buffer(p, tensor_desc_bytes(t), 0, p->last[g->inputs[i]]);
+        e->input_staging[i] = add_buffer(p, tensor_desc_bytes(t), 0, p->last[g->inputs[i]]);
     }
     for (uint32_t i = 0; i < g->output_count; i++) {
         e->output_staging[i] = UINT64_MAX;
@@ -119,9 +110,9 @@ static void collect_buffers(placer *p)
             const value v = now->node->outputs[k];
             if (p->owner[v] != v) continue;
             const uint32_t buffer = add_buffer(p, value_bytes(e, v), p->first[v], p->last[v]);
-            e->places[v]          = (place){PLACE_ARENA, 0, buffer};
+            e->places[v] = (place){PLACE_ARENA, 0, buffer};
             if (p->output[v] != 0) {
-                e->places[v].kind  = PLACE_OUTPUT;
+                e->places[v].kind = PLACE_OUTPUT;
                 e->places[v].index = p->output[v] - 1;
                 e->output_staging[p->output[v] - 1] = buffer;
             }
@@ -132,7 +123,7 @@ static void collect_buffers(placer *p)
 /* Buffer numbers become offsets. */
 static void assign_offsets(placer *p)
 {
-    executable  *e = p->e;
+    executable *e = p->e;
     const graph *g = e->graph;
 
     for (uint32_t i = 0; i < g->input_count; i++) {
@@ -159,20 +150,22 @@ static void assign_offsets(placer *p)
     }
 }
 
-static ebb_status place_with(placer *p, region *work, const uint32_t *shared_input, ebb_error *error)
+static ebb_status place_with(placer *p, region *work, const uint32_t *shared_input,
+                             ebb_error *error)
 {
-    executable    *e = p->e;
-    const graph   *g = e->graph;
+    executable *e = p->e;
+    const graph *g = e->graph;
     const uint32_t values = g->value_count;
 
-    p->owner   = region_new(work, value, values);
-    p->first   = region_new(work, uint32_t, values);
-    p->last    = region_new(work, uint32_t, values);
-    p->output  = region_new(work, uint32_t, values);
+    p->owner = region_new(work, value, values);
+    p->first = region_new(work, uint32_t, values);
+    p->last = region_new(work, uint32_t, values);
+    p->read = region_new(work, uint32_t, values);
+    p->output = region_new(work, uint32_t, values);
     p->buffers = region_new(work, plan_buffer,
                             g->input_count + g->output_count + values + e->step_count + 1);
-    if (p->owner == NULL || p->first == NULL || p->last == NULL || p->output == NULL ||
-        p->buffers == NULL) {
+    if (p->owner == NULL || p->first == NULL || p->last == NULL || p->read == NULL ||
+        p->output == NULL || p->buffers == NULL) {
         return region_fail(work, error, "plan", "live ranges");
     }
     find_ranges(p);
@@ -185,15 +178,16 @@ static ebb_status place_with(placer *p, region *work, const uint32_t *shared_inp
 
 ebb_status executable_place(executable *e, const uint32_t *shared_input, ebb_error *error)
 {
-    const graph *g    = e->graph;
-    placer       p    = {.e = e};
-    region      *work = region_open(e->home, "placing", EBB_CLASS_SCRATCH, 0);
+    const graph *g = e->graph;
+    placer p = {.e = e};
+    region *work = region_open(e->home, "placing", EBB_CLASS_SCRATCH, 0);
 
-    e->places         = region_new(e->home, place, g->value_count);
-    e->input_staging  = region_new(e->home, uint64_t, g->input_count + 1);
+    e->places = region_new(e->home, place, g->value_count);
+    e->input_staging = region_new(e->home, uint64_t, g->input_count + 1);
     e->output_staging = region_new(e->home, uint64_t, g->output_count + 1);
     ebb_status status = EBB_OK;
-    if (work == NULL || e->places == NULL || e->input_staging == NULL || e->output_staging == NULL) {
+    if (work == NULL || e->places == NULL || e->input_staging == NULL ||
+        e->output_staging == NULL) {
         status = region_fail(e->home, error, "plan", "places");
     }
     if (status == EBB_OK) status = place_with(&p, work, shared_input, error);

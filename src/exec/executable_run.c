@@ -1,6 +1,8 @@
-/* executable_run.c -- second half of an executable: code, lanes bound to arenas, and the run itself.
+/* executable_run.c -- second half of an executable: code, lanes bound to arenas, and the run
+ * itself.
  *
- * A run patches the few pointers that lead to the caller's buffers and then calls one kernel after the other. */
+ * A run patches the few pointers that lead to the caller's buffers and then calls one kernel after
+ * the other. */
 #include "exec/executable_internal.h"
 
 #include <string.h>
@@ -47,20 +49,21 @@ static void connect_operand(const executable *e, binding *b, value v, void **slo
 
 ebb_status executable_bind(executable *e, uint32_t lane, void *arena, ebb_error *error)
 {
-    binding *b     = &e->bindings[lane];
+    binding *b = &e->bindings[lane];
     uint8_t *bytes = arena;
 
     b->patch_count = 0;
-    for (uint32_t i = 0; i < e->graph->input_count; i++) b->externals[i] = bytes + e->input_staging[i];
+    for (uint32_t i = 0; i < e->graph->input_count; i++)
+        b->externals[i] = bytes + e->input_staging[i];
     for (uint32_t i = 0; i < e->graph->output_count; i++) {
         const bool has_staging = e->output_staging[i] != UINT64_MAX;
         b->externals[e->graph->input_count + i] = has_staging ? bytes + e->output_staging[i] : NULL;
     }
     for (uint32_t i = 0; i < e->step_count; i++) {
-        const step  *s        = &e->steps[i];
-        kernel_call *call     = &b->calls[i];
-        void       **pointers = (void **)(uintptr_t)call->inputs;
-        call->scratch         = bytes + s->scratch_offset;
+        const step *s = &e->steps[i];
+        kernel_call *call = &b->calls[i];
+        void **pointers = (void **)(uintptr_t)call->inputs;
+        call->scratch = bytes + s->scratch_offset;
         for (uint32_t k = 0; k < s->node->input_count; k++) {
             connect_operand(e, b, s->node->inputs[k], &pointers[k], bytes);
         }
@@ -91,7 +94,8 @@ static bool is_direct(const ebb_view *view, const tensor_desc *t)
 
 static void *staging(const binding *b, const executable *e, uint64_t offset)
 {
-    /* scratch of step 0 lies at a known offset, which gives the arena's base without storing it twice */
+    /* scratch of step 0 lies at a known offset, which gives the arena's base without storing it
+     * twice */
     return (uint8_t *)b->calls[0].scratch - e->steps[0].scratch_offset + offset;
 }
 
@@ -116,7 +120,8 @@ static void point_externals(const executable *e, binding *b, const ebb_view *inp
                                             ? outputs[i].data
                                             : staging(b, e, e->output_staging[i]);
     }
-    for (uint32_t i = 0; i < b->patch_count; i++) *b->patches[i].slot = b->externals[b->patches[i].index];
+    for (uint32_t i = 0; i < b->patch_count; i++)
+        *b->patches[i].slot = b->externals[b->patches[i].index];
 }
 
 /* Outputs that are inputs, constants, repeated, or of another type than the caller wants. */
@@ -134,11 +139,14 @@ static void deliver_outputs(const executable *e, const binding *b, const ebb_vie
 static void run_empty(const executable *e, const ebb_view *inputs, const ebb_view *outputs)
 {
     for (uint32_t i = 0; i < e->graph->output_count; i++) {
-        const value  v    = e->graph->outputs[i];
-        const place *p    = &e->places[v];
-        const void  *from = p->kind == PLACE_INPUT ? inputs[p->index].data : weights_pointer(e->weights, v);
-        const ebb_dtype type = p->kind == PLACE_INPUT ? inputs[p->index].dtype : e->outputs[i].dtype;
-        dtype_convert(outputs[i].dtype, outputs[i].data, type, from, tensor_desc_count(&e->outputs[i]));
+        const value v = e->graph->outputs[i];
+        const place *p = &e->places[v];
+        const void *from =
+            p->kind == PLACE_INPUT ? inputs[p->index].data : weights_pointer(e->weights, v);
+        const ebb_dtype type =
+            p->kind == PLACE_INPUT ? inputs[p->index].dtype : e->outputs[i].dtype;
+        dtype_convert(outputs[i].dtype, outputs[i].data, type, from,
+                      tensor_desc_count(&e->outputs[i]));
     }
 }
 

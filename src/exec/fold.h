@@ -1,4 +1,5 @@
-/* fold.h -- computes constant expressions (values that depend on weights only) with portable kernels. */
+/* fold.h -- computes constant expressions (values that depend on weights only) with portable
+ * kernels. */
 #ifndef EBB_EXEC_FOLD_H
 #define EBB_EXEC_FOLD_H
 
@@ -6,11 +7,13 @@
 
 /* Gives the plain bytes of a weight or literal, in memory that lives as long as `scratch`. */
 typedef struct fold_leaf {
-    ebb_status (*read)(void *context, region *scratch, value v, const void **bytes, ebb_error *error);
+    ebb_status (*read)(void *context, region *scratch, value v, const void **bytes,
+                       ebb_error *error);
     void *context;
 } fold_leaf;
 
-/* Evaluates `v` into `result` (tensor_desc_bytes of its shape). Everything else goes with `scratch`. */
+/* Evaluates `v` into `result` (tensor_desc_bytes of its shape). Everything else goes with
+ * `scratch`. */
 ebb_status fold_evaluate(const device *device, const graph *g, value v, region *scratch,
                          const fold_leaf *leaf, void *result, ebb_error *error);
 

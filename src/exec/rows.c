@@ -1,23 +1,24 @@
 /* rows.c -- may a batch run in several passes?
  *
- * Follows the batch axis through the graph. For every value: no batch, or the batch is (a factor of the outermost
- * part of) axis `axis`. An op that could let one row see another makes the answer no. What is not understood
- * counts as no: the only price is that the whole batch then runs in one pass. */
+ * Follows the batch axis through the graph. For every value: no batch, or the batch is (a factor of
+ * the outermost part of) axis `axis`. An op that could let one row see another makes the answer no.
+ * What is not understood counts as no: the only price is that the whole batch then runs in one
+ * pass. */
 #include "exec/executable.h"
 
-#define AXIS_NONE (-1)
+#define AXIS_NONE  (-1)
 #define AXIS_MIXED (-2)
 
 typedef struct tracer {
     const graph *graph;
-    uint32_t     symbol;
+    uint32_t symbol;
 } tracer;
 
 /* The single axis whose length depends on the batch; NONE or MIXED otherwise. */
 static int batch_axis(const tracer *t, value v)
 {
-    const shape *s    = graph_shape(t->graph, v);
-    int          axis = AXIS_NONE;
+    const shape *s = graph_shape(t->graph, v);
+    int axis = AXIS_NONE;
 
     for (uint32_t i = 0; i < s->rank; i++) {
         if (!dim_depends(t->graph, s->dims[i], t->symbol)) continue;
@@ -47,7 +48,7 @@ static bool reshape_keeps(const tracer *t, const node *n)
 static bool slice_keeps(const tracer *t, const node *n, int axis)
 {
     const slice_attributes *a = n->attributes;
-    const shape            *s = graph_shape(t->graph, n->inputs[0]);
+    const shape *s = graph_shape(t->graph, n->inputs[0]);
 
     return a->start[axis] == 0 && a->step[axis] == 1 && a->length[axis] == s->dims[axis];
 }
@@ -79,9 +80,9 @@ static bool axis_op_keeps(const tracer *t, const node *n, int axis)
 
 static bool gather_keeps(const tracer *t, const node *n)
 {
-    const gather_attributes *a       = n->attributes;
-    const int                data    = batch_axis(t, n->inputs[0]);
-    const int                indices = batch_axis(t, n->inputs[1]);
+    const gather_attributes *a = n->attributes;
+    const int data = batch_axis(t, n->inputs[0]);
+    const int indices = batch_axis(t, n->inputs[1]);
 
     if (data == AXIS_NONE) return indices == AXIS_NONE || indices >= 0;
     if (data < 0) return false;
@@ -92,18 +93,19 @@ static bool gather_keeps(const tracer *t, const node *n)
 static bool matmul_keeps(const tracer *t, const node *n)
 {
     const matmul_attributes *attributes = n->attributes;
-    const int  a = batch_axis(t, n->inputs[0]), b = batch_axis(t, n->inputs[1]);
+    const int a = batch_axis(t, n->inputs[0]), b = batch_axis(t, n->inputs[1]);
     const bool is_stacked_a = graph_rank(t->graph, n->inputs[0]) > 2;
 
     if (batch_axis(t, n->outputs[0]) != 0) return false;
     if (b == AXIS_NONE) return a == 0 && (is_stacked_a || !attributes->transpose_a);
-    return b == 0 && graph_rank(t->graph, n->inputs[1]) > 2 && (a == AXIS_NONE || (a == 0 && is_stacked_a));
+    return b == 0 && graph_rank(t->graph, n->inputs[1]) > 2 &&
+           (a == AXIS_NONE || (a == 0 && is_stacked_a));
 }
 
 static bool node_keeps(const tracer *t, const node *n)
 {
     const value first = n->inputs != NULL && n->input_count > 0 ? n->inputs[0] : VALUE_NONE;
-    bool        any   = false;
+    bool any = false;
 
     for (uint32_t i = 0; i < n->input_count; i++) {
         if (n->inputs[i] == VALUE_NONE) continue;
@@ -120,6 +122,8 @@ static bool node_keeps(const tracer *t, const node *n)
     case OP_compare:
     case OP_select:
     case OP_broadcast:
+    case OP_stop:
+    case OP_unary_gradient:
         for (uint32_t i = 0; i < n->input_count; i++) {
             if (!same_from_end(t, n->inputs[i], n->outputs[0])) return false;
         }
@@ -130,7 +134,13 @@ static bool node_keeps(const tracer *t, const node *n)
     case OP_pool:
     case OP_resize:
     case OP_rnn:
-    case OP_conv_lstm: return batch_axis(t, first) == 0 && batch_axis(t, n->outputs[0]) == 0;
+    case OP_conv_lstm:
+    case OP_conv_gradient_input:
+    case OP_pool_gradient:
+    case OP_resize_gradient:
+    case OP_rnn_gradient:
+    case OP_conv_lstm_gradient:
+        return batch_axis(t, first) == 0 && batch_axis(t, n->outputs[0]) == 0;
     case OP_reshape: return reshape_keeps(t, n);
     case OP_transpose: return batch_axis(t, n->outputs[0]) != AXIS_MIXED;
     case OP_gather: return gather_keeps(t, n);
@@ -151,7 +161,8 @@ bool graph_rows_independent(const graph *g, uint32_t batch_symbol)
 
     for (uint32_t i = 0; i < g->node_count; i++) {
         const node *n = &g->nodes[i];
-        if (!n->is_dead && !g->values[n->outputs[0]].is_constant && !node_keeps(&t, n)) return false;
+        if (!n->is_dead && !g->values[n->outputs[0]].is_constant && !node_keeps(&t, n))
+            return false;
     }
     for (uint32_t i = 0; i < g->input_count; i++) {
         if (!is_batched(&t, g->inputs[i])) return false;

@@ -1,5 +1,5 @@
-/* weights.c -- see weights.h. Large weights that stay plain are read straight into their place; packed ones go
- * through one plain copy in scratch, which is given back before the next. */
+/* weights.c -- see weights.h. Large weights that stay plain are read straight into their place;
+ * packed ones go through one plain copy in scratch, which is given back before the next. */
 #include "exec/weights.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ ebb_status weights_open(region *home, const device *device, const graph *g, bool
     if (w == NULL) return region_fail(home, error, "weights", "the table of weights");
     *w = (weights){.home = home, .device = device, .graph = g};
     for (value v = 1; v < g->value_count; v++) w->slot_capacity += g->values[v].is_constant;
-    w->slots   = region_new(home, weight_slot, w->slot_capacity + 1);
+    w->slots = region_new(home, weight_slot, w->slot_capacity + 1);
     w->slot_of = region_new(home, uint32_t, g->value_count);
     if (w->slots == NULL || w->slot_of == NULL) {
         return region_fail(home, error, "weights", "the table of weights");
@@ -39,10 +39,10 @@ weight_slot *weights_slot(weights *w, value v)
 
     if (w->slot_of[v] != 0) return &w->slots[w->slot_of[v] - 1];
     weight_slot *slot = &w->slots[w->slot_count++];
-    slot->v         = v;
-    slot->plain     = desc_of_constant(w->graph, v);
+    slot->v = v;
+    slot->plain = desc_of_constant(w->graph, v);
     slot->is_folded = info->kind == VALUE_RESULT;
-    w->slot_of[v]   = w->slot_count;
+    w->slot_of[v] = w->slot_count;
     return slot;
 }
 
@@ -71,12 +71,13 @@ ebb_status weights_layout(weights *w, ebb_error *error)
     keep_read(w);
     for (uint32_t i = 0; i < w->slot_count; i++) {
         weight_slot *slot = &w->slots[i];
-        slot->is_decided  = true;
-        slot->bytes       = slot->form == NULL ? tensor_desc_bytes(&slot->plain) : slot->form->bytes;
-        slot->offset      = offset;
+        slot->is_decided = true;
+        slot->bytes = slot->form == NULL ? tensor_desc_bytes(&slot->plain) : slot->form->bytes;
+        slot->offset = offset;
         if (!size_add(offset, slot->bytes, &offset) ||
             !size_align(offset, BLOCK_ALIGNMENT, &offset)) {
-            return fail(error, EBB_E_MEMORY, "weights", "the weights do not fit into memory addresses");
+            return fail(error, EBB_E_MEMORY, "weights",
+                        "the weights do not fit into memory addresses");
         }
     }
     w->block_bytes = offset;
@@ -88,9 +89,9 @@ uint64_t weights_scratch_bytes(const weights *w)
     uint64_t largest = READ_BYTES;
 
     for (uint32_t i = 0; i < w->slot_count; i++) {
-        const weight_slot *slot  = &w->slots[i];
-        const uint64_t     plain = tensor_desc_bytes(&slot->plain);
-        const uint64_t     need  = slot->is_folded ? 3 * plain : slot->form != NULL ? plain : 0;
+        const weight_slot *slot = &w->slots[i];
+        const uint64_t plain = tensor_desc_bytes(&slot->plain);
+        const uint64_t need = slot->is_folded ? 3 * plain : slot->form != NULL ? plain : 0;
         if (need > largest) largest = need;
     }
     return region_block_bytes(largest);
@@ -99,14 +100,14 @@ uint64_t weights_scratch_bytes(const weights *w)
 /* -- filling ---------------------------------------------------------------------------------- */
 
 typedef struct filler {
-    weights             *weights;
+    weights *weights;
     const weight_reader *reader; /* NULL: variables come from the slots */
-    value                set;    /* a variable about to be set, VALUE_NONE = none */
-    const void          *set_to;
+    value set;                   /* a variable about to be set, VALUE_NONE = none */
+    const void *set_to;
 } filler;
 
-static ebb_status read_variable(const weight_reader *reader, const graph *g, value v, region *scratch,
-                                void *bytes, ebb_error *error)
+static ebb_status read_variable(const weight_reader *reader, const graph *g, value v,
+                                region *scratch, void *bytes, ebb_error *error)
 {
     const tensor_desc plain = desc_of_constant(g, v);
 
@@ -114,12 +115,13 @@ static ebb_status read_variable(const weight_reader *reader, const graph *g, val
                         tensor_desc_count(&plain), bytes, error);
 }
 
-/* Leaves of a folded expression while loading: literals, stored slots, or straight from the file. */
+/* Leaves of a folded expression while loading: literals, stored slots, or straight from the file.
+ */
 static ebb_status read_leaf(void *context, region *scratch, value v, const void **bytes,
                             ebb_error *error)
 {
-    filler           *f     = context;
-    const value_info *info  = graph_value(f->weights->graph, v);
+    filler *f = context;
+    const value_info *info = graph_value(f->weights->graph, v);
     const tensor_desc plain = desc_of_constant(f->weights->graph, v);
 
     if (info->kind == VALUE_CONSTANT) {
@@ -131,16 +133,19 @@ static ebb_status read_leaf(void *context, region *scratch, value v, const void 
         return EBB_OK;
     }
     if (info->kind != VALUE_WEIGHT) {
-        return fail(error, EBB_E_INTERNAL, "fold", "value %u is no leaf of a constant expression", v);
+        return fail(error, EBB_E_INTERNAL, "fold", "value %u is no leaf of a constant expression",
+                    v);
     }
     void *copy = region_block(scratch, tensor_desc_bytes(&plain) + 1);
     if (copy == NULL) return region_fail(scratch, error, "fold", "a weight");
     *bytes = copy;
-    if (f->reader != NULL) return read_variable(f->reader, f->weights->graph, v, scratch, copy, error);
+    if (f->reader != NULL)
+        return read_variable(f->reader, f->weights->graph, v, scratch, copy, error);
     return weights_get(f->weights, v, copy, error);
 }
 
-static ebb_status pack_slot(weights *w, const weight_slot *slot, const void *plain, ebb_error *error)
+static ebb_status pack_slot(weights *w, const weight_slot *slot, const void *plain,
+                            ebb_error *error)
 {
     uint8_t *place = w->block + slot->offset;
 
@@ -156,11 +161,11 @@ static ebb_status pack_slot(weights *w, const weight_slot *slot, const void *pla
 
 static ebb_status fill_slot(filler *f, const weight_slot *slot, region *scratch, ebb_error *error)
 {
-    weights          *w     = f->weights;
-    const value_info *info  = graph_value(w->graph, slot->v);
-    const bool        is_straight = slot->form == NULL;
-    void             *place = is_straight ? w->block + slot->offset : NULL;
-    ebb_status        status;
+    weights *w = f->weights;
+    const value_info *info = graph_value(w->graph, slot->v);
+    const bool is_straight = slot->form == NULL;
+    void *place = is_straight ? w->block + slot->offset : NULL;
+    ebb_status status;
 
     if (info->kind == VALUE_CONSTANT) return pack_slot(w, slot, info->data, error);
     if (place == NULL) place = region_block(scratch, tensor_desc_bytes(&slot->plain) + 1);
@@ -208,8 +213,8 @@ ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error)
     const uint32_t number = w->slot_of[v];
 
     if (number == 0) return fail(error, EBB_E_UNSUPPORTED, "weights", "this weight was not kept");
-    const weight_slot *slot  = &w->slots[number - 1];
-    const uint8_t     *place = w->block + slot->offset;
+    const weight_slot *slot = &w->slots[number - 1];
+    const uint8_t *place = w->block + slot->offset;
     if (slot->form == NULL) {
         memcpy(bytes, place, slot->bytes);
         return EBB_OK;
@@ -220,20 +225,36 @@ ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error)
     return EBB_OK;
 }
 
-/* The plain form of every folded slot as it will be; NULL for the others. */
+/* Which values change with value v. */
+static void mark_changed(const graph *g, value v, bool *is_changed)
+{
+    is_changed[v] = true;
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const node *n = &g->nodes[i];
+        bool changes = false;
+        for (uint32_t k = 0; k < n->input_count; k++) changes |= is_changed[n->inputs[k]];
+        for (uint32_t o = 0; changes && o < n->output_count; o++) is_changed[n->outputs[o]] = true;
+    }
+}
+
+/* The plain form of every folded slot that changes, as it will be; NULL for the others. */
 static ebb_status refold(filler *f, region *scratch, void **plain, ebb_error *error)
 {
-    const weights  *w    = f->weights;
+    const weights *w = f->weights;
     const fold_leaf leaf = {read_leaf, f};
+    bool *is_changed = region_new(scratch, bool, w->graph->value_count);
 
+    if (is_changed == NULL) return region_fail(scratch, error, "weights", "folded weights");
+    mark_changed(w->graph, f->set, is_changed);
     for (uint32_t i = 0; i < w->slot_count; i++) {
         const weight_slot *slot = &w->slots[i];
-        if (!slot->is_folded) continue;
+        if (!slot->is_folded || !is_changed[slot->v]) continue;
         region *work = region_open(scratch, "fold", EBB_CLASS_SCRATCH, 0);
-        plain[i]     = work == NULL ? NULL : region_block(scratch, tensor_desc_bytes(&slot->plain) + 1);
+        plain[i] = work == NULL ? NULL : region_block(scratch, tensor_desc_bytes(&slot->plain) + 1);
         const ebb_status status =
-            plain[i] == NULL ? region_fail(scratch, error, "weights", "a folded weight")
-                             : fold_evaluate(w->device, w->graph, slot->v, work, &leaf, plain[i], error);
+            plain[i] == NULL
+                ? region_fail(scratch, error, "weights", "a folded weight")
+                : fold_evaluate(w->device, w->graph, slot->v, work, &leaf, plain[i], error);
         region_close(work);
         if (status != EBB_OK) return status;
     }
@@ -244,7 +265,7 @@ static ebb_status refold(filler *f, region *scratch, void **plain, ebb_error *er
 ebb_status weights_set(weights *w, value v, const void *bytes, region *scratch, ebb_error *error)
 {
     const uint32_t number = w->slot_of[v];
-    filler         f      = {.weights = w, .set = v, .set_to = bytes};
+    filler f = {.weights = w, .set = v, .set_to = bytes};
 
     if (number == 0) return fail(error, EBB_E_UNSUPPORTED, "weights", "this weight was not kept");
     void **plain = region_new(scratch, void *, w->slot_count);

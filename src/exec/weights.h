@@ -1,13 +1,14 @@
-/* weights.h -- the stored weights of a model: which values are kept, in which form, where in one block.
+/* weights.h -- the stored weights of a model: which values are kept, in which form, where in one
+ * block.
  *
  *     block:  | slot 0 | pad to 64 | slot 1 | ...        class weights, 2 MB pages when large
  *
- * A slot is a variable, or a constant that was folded from variables (batch-norm scales, folded kernels).
- * Executables ask for slots while they are planned, which fixes each slot's form; after weights_layout() the
- * block's size is known to the byte, before a single weight is read.
+ * A slot is a variable, or a constant that was folded from variables (batch-norm scales, folded
+ * kernels). Executables ask for slots while they are planned, which fixes each slot's form; after
+ * weights_layout() the block's size is known to the byte, before a single weight is read.
  *
- * With keep_all every variable has a slot, so that it can be read back and set; without (inference_only) only
- * what the executables read is stored.
+ * With keep_all every variable has a slot, so that it can be read back and set; without
+ * (inference_only) only what the executables read is stored.
  */
 #ifndef EBB_EXEC_WEIGHTS_H
 #define EBB_EXEC_WEIGHTS_H
@@ -16,29 +17,29 @@
 
 /* Reads elements of variable `index` in its stored dtype, row-major, into `bytes`. */
 typedef struct weight_reader {
-    ebb_status (*read)(void *context, region *scratch, uint32_t index, uint64_t first, uint64_t count,
-                       void *bytes, ebb_error *error);
+    ebb_status (*read)(void *context, region *scratch, uint32_t index, uint64_t first,
+                       uint64_t count, void *bytes, ebb_error *error);
     void *context;
 } weight_reader;
 
 typedef struct weight_slot {
-    value              v;
-    tensor_desc        plain;
+    value v;
+    tensor_desc plain;
     const weight_form *form; /* NULL = plain */
-    bool               is_decided;
-    bool               is_folded; /* computed from other constants; else a variable or literal */
-    uint64_t           bytes, offset;
+    bool is_decided;
+    bool is_folded; /* computed from other constants; else a variable or literal */
+    uint64_t bytes, offset;
 } weight_slot;
 
 typedef struct weights {
-    region       *home;    /* meta */
+    region *home; /* meta */
     const device *device;
-    const graph  *graph;
-    weight_slot  *slots;
-    uint32_t      slot_count, slot_capacity;
-    uint32_t     *slot_of; /* by value: slot + 1, 0 = none */
-    uint64_t      block_bytes;
-    uint8_t      *block;   /* NULL until weights_fill() */
+    const graph *graph;
+    weight_slot *slots;
+    uint32_t slot_count, slot_capacity;
+    uint32_t *slot_of; /* by value: slot + 1, 0 = none */
+    uint64_t block_bytes;
+    uint8_t *block; /* NULL until weights_fill() */
 } weights;
 
 ebb_status weights_open(region *home, const device *device, const graph *g, bool keep_all,
@@ -57,7 +58,8 @@ ebb_status weights_fill(weights *w, region *store, region *scratch, const weight
 
 /* Copies a stored value out in its plain form. */
 ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error);
-/* Stores a variable from its plain form and computes the folded slots anew: all of it or nothing. */
+/* Stores a variable from its plain form and computes the folded slots anew: all of it or nothing.
+ */
 ebb_status weights_set(weights *w, value v, const void *bytes, region *scratch, ebb_error *error);
 
 static inline void *weights_pointer(const weights *w, value v)

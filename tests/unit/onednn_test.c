@@ -46,7 +46,7 @@ static void check_row(const kernel_def *row, const device *d, const graph *g,
 {
     const size_t bytes = (size_t)tensor_desc_bytes(&expected->desc);
 
-    for (uint32_t threads = 1; threads <= 2; threads++) {
+    for (uint32_t threads = 1; threads <= 3; threads++) {
         char name[64];
         row_run r;
 

@@ -2,12 +2,15 @@
  *
  * The table is kernels.inc in its order; the rows of one op stand together there, best first, so
  * the rows of an op are a piece of the table. The device holds no memory and nothing has to be
- * closed.
+ * closed; a library that makes code is there from the first device on.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/status.h"
+#ifdef EBB_WITH_ONEDNN
+#include "device/cpu/onednn/onednn.h"
+#endif
 #include "device/cpu/topology.h"
 #include "device/device.h"
 
@@ -68,6 +71,9 @@ static ebb_status cpu_open(device *d, const device_options *options, ebb_error *
     const uint32_t cores = topology_cores();
     topology_name(name, sizeof name);
     d->jit = !options->no_jit;
+#ifdef EBB_WITH_ONEDNN
+    (void)onednn_ready(d);
+#endif
     d->threads = options->threads == 0 ? cores : options->threads;
     snprintf(d->name, sizeof d->name, "CPU:0");
     snprintf(d->description, sizeof d->description, "%s, %u core%s, %s", name, cores,
@@ -86,4 +92,14 @@ static const kernel_def *const *cpu_kernels(const device *d, op_id op, uint32_t 
     return rows + first;
 }
 
-const device_def device_def_cpu = {.name = "CPU", .open = cpu_open, .kernels = cpu_kernels};
+static void cpu_rest(const device *d)
+{
+#ifdef EBB_WITH_ONEDNN
+    onednn_rest(d);
+#else
+    (void)d;
+#endif
+}
+
+const device_def device_def_cpu = {
+    .name = "CPU", .open = cpu_open, .rest = cpu_rest, .kernels = cpu_kernels};

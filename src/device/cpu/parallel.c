@@ -16,7 +16,8 @@
 #include "base/clock.h"
 
 /* A wake-up costs tens of microseconds, about as much as a small layer. So whoever waits looks
- * again and again: first all the time, then whenever nobody else wants the processor, then sleeps. */
+ * again and again: first all the time, then whenever nobody else wants the processor, then sleeps.
+ */
 #define SPIN_NS      ((uint64_t)20000)
 #define YIELD_NS     ((uint64_t)1000000)
 #define SPIN_CHECKS  32
@@ -51,7 +52,8 @@ static void futex_wake(_Atomic uint32_t *word, int count)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
-/* -- parts --------------------------------------------------------------------------------------- */
+/* -- parts ---------------------------------------------------------------------------------------
+ */
 
 static uint32_t ticket_parts(uint64_t ticket)
 {
@@ -90,7 +92,8 @@ static void run_parts(parallel_team *team)
     }
 }
 
-/* -- workers ------------------------------------------------------------------------------------- */
+/* -- workers -------------------------------------------------------------------------------------
+ */
 
 /* Is there something to do? Spins for a while before it says no. */
 static bool spin_for_work(const parallel_team *team)
@@ -125,8 +128,10 @@ static void *work(void *context)
     atomic_fetch_add(&team->done, 1);
     futex_wake(&team->done, 1);
     while (atomic_load(&team->is_stopping) == 0) {
-        if (spin_for_work(team)) run_parts(team);
-        else sleep_for_work(team);
+        if (spin_for_work(team))
+            run_parts(team);
+        else
+            sleep_for_work(team);
     }
     return NULL;
 }
@@ -154,7 +159,8 @@ static void wake_workers(parallel_team *team)
     if (atomic_load(&team->sleepers) != 0) futex_wake(&team->posts, PARALLEL_WORKERS_MAX);
 }
 
-/* -- teams --------------------------------------------------------------------------------------- */
+/* -- teams ---------------------------------------------------------------------------------------
+ */
 
 uint32_t parallel_team_start(parallel_team *team, uint32_t workers)
 {
@@ -216,7 +222,8 @@ void parallel_lead_end(void)
     led = NULL;
 }
 
-/* -- splitting ----------------------------------------------------------------------------------- */
+/* -- splitting -----------------------------------------------------------------------------------
+ */
 
 static void run_on_team(parallel_team *team, const parallel_job *job, uint32_t parts)
 {

@@ -303,3 +303,96 @@ static void resize_run(const kernel_call *call)
 
 const kernel_def kernel_portable_resize = {
     .name = "portable.resize", .op = OP_resize, .plan = resize_plan, .run = resize_run};
+
+/* -- gradient --------------------------------------------------------------------------------- */
+
+typedef struct gradient_work {
+    const resize_state *s; /* in: dx, out: dy */
+    const float *dy;
+    float *dx, *scratch;
+} gradient_work;
+
+/* y[first + k] += weights[k] * x for pixels `step` apart. */
+static void unmix(float *y, size_t step, const float *weights, int64_t count, const float *x,
+                  size_t length)
+{
+    for (int64_t k = 0; k < count; k++) {
+        const float weight = weights[k];
+        float *const line = y + (size_t)k * step;
+
+        LOOP_INDEPENDENT
+        for (size_t i = 0; i < length; i++) line[i] += weight * x[i];
+    }
+}
+
+/* One image: each line of dy is spread along the width into scratch, then over lines of dx. */
+static void gradient_image(const resize_state *s, const float *dy, float *dx, float *scratch)
+{
+    const size_t line = s->width.in * s->channels, result = s->width.out * s->channels;
+    const span_axis *const h = &s->height, *const w = &s->width;
+    const float one = 1.0f;
+
+    memset(dx, 0, s->height.in * line * sizeof *dx);
+    for (size_t row = 0; row < h->out; row++) {
+        memset(scratch, 0, line * sizeof *scratch);
+        for (size_t i = 0; i < w->out; i++) {
+            unmix(scratch + (size_t)w->first[i] * s->channels, s->channels,
+                  s->nearest ? &one : w->weights + i * w->width, w->count[i],
+                  dy + row * result + i * s->channels, s->channels);
+        }
+        unmix(dx + (size_t)h->first[row] * line, line,
+              s->nearest ? &one : h->weights + row * h->width, h->count[row], scratch, line);
+    }
+}
+
+static void gradient_parts(void *context, size_t begin, size_t end)
+{
+    const gradient_work *const k = context;
+    const resize_state *const s = k->s;
+    const size_t in_line = s->width.in * s->channels, out_line = s->width.out * s->channels;
+
+    for (size_t part = begin; part < end; part++) {
+        for (size_t i = s->batch * part / s->parts; i < s->batch * (part + 1) / s->parts; i++) {
+            gradient_image(s, k->dy + i * s->height.out * out_line,
+                           k->dx + i * s->height.in * in_line, k->scratch + part * in_line);
+        }
+    }
+}
+
+static bool resize_gradient_plan(kernel_plan *plan)
+{
+    const resize_attributes *const a =
+        &((const resize_gradient_attributes *)plan->node->attributes)->resize;
+    const tensor_desc *const dy = &plan->inputs[0], *const dx = &plan->outputs[0];
+
+    if (!plan_weights_are_plain(plan)) return false;
+    resize_state *const s = region_new(plan->home, resize_state, 1);
+    if (s == NULL) return false;
+    s->batch = (size_t)dx->dims[0];
+    s->channels = (size_t)dx->dims[3];
+    s->nearest = a->kind == RESIZE_NEAREST;
+    s->parts = plan->threads == 0 ? 1 : plan->threads;
+    if (!span_make(&s->height, plan->home, dx->dims[1], dy->dims[1], a)) return false;
+    if (!span_make(&s->width, plan->home, dx->dims[2], dy->dims[2], a)) return false;
+    s->scratch = plan_scratch(plan, s->parts * s->width.in * s->channels * sizeof(float));
+    plan->state = s;
+    return true;
+}
+
+static void resize_gradient_run(const kernel_call *call)
+{
+    const resize_state *const s = call->state;
+    gradient_work k = {s, call->inputs[0], call->outputs[0], call_scratch(call, s->scratch)};
+
+    if (tensor_desc_count(&call->output_descs[0]) == 0) return;
+    if (tensor_desc_count(&call->input_descs[0]) == 0) {
+        memset(k.dx, 0, (size_t)tensor_desc_bytes(&call->output_descs[0]));
+        return;
+    }
+    parallel_for(call->threads, s->parts, 1, gradient_parts, &k);
+}
+
+const kernel_def kernel_portable_resize_gradient = {.name = "portable.resize_gradient",
+                                                    .op = OP_resize_gradient,
+                                                    .plan = resize_gradient_plan,
+                                                    .run = resize_gradient_run};

@@ -1,10 +1,16 @@
 /* onednn.c -- the shim's body. One static record holds the loaded library: it is the process's,
  * as the library itself is; it is written once, under pthread_once, and only read afterwards. */
+#define _GNU_SOURCE
 #include "device/cpu/onednn/onednn.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#include "mem/region.h"
 
 /* Every function of the library that is used, once: types come from its header. */
 /* clang-format off */
@@ -51,6 +57,7 @@ typedef struct library {
 
 static library lib;
 static pthread_once_t lib_once = PTHREAD_ONCE_INIT;
+static atomic_uint works_alive;
 
 /* Puts a symbol's address into a function pointer; ISO C has no cast for it. */
 static bool find(void *handle, const char *name, void *function)
@@ -59,6 +66,38 @@ static bool find(void *handle, const char *name, void *function)
 
     memcpy(function, &address, sizeof address);
     return address != NULL;
+}
+
+/* Lets go of the pages of a library's segments that are never written: they equal the file. */
+static int release_segments(struct dl_phdr_info *info, size_t bytes, void *context)
+{
+    const uintptr_t page = PAGE_BYTES, wanted = *(const uintptr_t *)context;
+    bool found = false;
+
+    (void)bytes;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        const uintptr_t begin = info->dlpi_addr + p->p_vaddr;
+
+        found = found || (p->p_type == PT_LOAD && wanted >= begin && wanted < begin + p->p_memsz);
+    }
+    for (int i = 0; found && i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        const uintptr_t begin = (info->dlpi_addr + p->p_vaddr) & ~(page - 1);
+        const uintptr_t end = (info->dlpi_addr + p->p_vaddr + p->p_filesz) & ~(page - 1);
+
+        if (p->p_type != PT_LOAD || (p->p_flags & PF_W) != 0 || end <= begin) continue;
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+    }
+    return found;
+}
+
+static void release_pages(void)
+{
+    uintptr_t inside;
+
+    memcpy(&inside, &lib.version, sizeof inside);
+    dl_iterate_phdr(release_segments, &inside);
 }
 
 static void load(void)
@@ -79,6 +118,7 @@ static void load(void)
     }
     if (lib.set_primitive_cache_capacity(0) != dnnl_success) return;
     lib.is_ready = lib.engine_create(&lib.engine, dnnl_cpu, 0) == dnnl_success;
+    release_pages(); /* linking touched many that running does not */
 }
 
 bool onednn_ready(const device *d)
@@ -86,6 +126,11 @@ bool onednn_ready(const device *d)
     if (!d->jit) return false;
     pthread_once(&lib_once, load);
     return lib.is_ready;
+}
+
+void onednn_rest(const device *d)
+{
+    if (onednn_ready(d) && atomic_load(&works_alive) == 0) release_pages();
 }
 
 int onednn_enter(void)
@@ -285,7 +330,9 @@ const char *onednn_work_name(const_dnnl_primitive_desc_t work)
 /* Reference code is slower than ebb's portable rows: refuse it. */
 static dnnl_primitive_desc_t refuse_slow(dnnl_primitive_desc_t work)
 {
+    if (work != NULL) atomic_fetch_add(&works_alive, 1);
     if (work == NULL || strstr(onednn_work_name(work), "ref") == NULL) return work;
+    atomic_fetch_sub(&works_alive, 1);
     lib.primitive_desc_destroy(work);
     return NULL;
 }
@@ -384,6 +431,7 @@ dnnl_primitive_desc_t onednn_reorder_work(const onednn_desc *source, const onedn
                                           lib.engine, attr) != dnnl_success)
         work = NULL;
     lib.primitive_attr_destroy(attr);
+    if (work != NULL) atomic_fetch_add(&works_alive, 1);
     return work;
 }
 
@@ -404,7 +452,9 @@ bool onednn_work_argument(const_dnnl_primitive_desc_t work, int id, onednn_desc 
 
 void onednn_work_drop(dnnl_primitive_desc_t work)
 {
-    if (work != NULL) lib.primitive_desc_destroy(work);
+    if (work == NULL) return;
+    lib.primitive_desc_destroy(work);
+    atomic_fetch_sub(&works_alive, 1);
 }
 
 dnnl_primitive_t onednn_prim_make(const_dnnl_primitive_desc_t work)

@@ -5,9 +5,10 @@
  *     work   a primitive descriptor: an operation on concrete descs with an implementation chosen
  *     prim   a primitive: the code, made from a work
  *
- * The library is not linked: it is loaded when the first plan asks for it (start of a process
- * that never does costs nothing) and stays, since it cannot be unloaded. Its primitive cache is
- * switched off, so that all it holds belongs to works and prims that ebb destroys; scratch
+ * The library is not linked: it is loaded with the first CPU device that may use it, so that what
+ * it takes is there before the first model, and stays, since it cannot be unloaded. Its code and
+ * constants are file pages that onednn_rest() lets go while no model uses them. Its primitive cache
+ * is switched off, so that all it holds belongs to works and prims that ebb destroys; scratch
  * memory is always the caller's. Threads: works, prims and engines are read-only after creation
  * and used by many threads; a desc or memory by one. Source: oneDNN developer guide, versions
  * 2.6 and 3.7; the two C APIs differ in the places marked below.
@@ -42,8 +43,8 @@ typedef enum onednn_post_kind {
 typedef struct onednn_post {
     onednn_post_kind kind;
     const onednn_desc
-        *operand; /* MUL, ADD: broadcast against the result. SUM adds what the destination held */
-    uint32_t input;           /* MUL, ADD: which operand of the node that is */
+        *operand;   /* MUL, ADD: broadcast against the result. SUM adds what the destination held */
+    uint32_t input; /* MUL, ADD: which operand of the node that is */
     dnnl_alg_kind_t function; /* ELTWISE */
     float alpha, beta;
 } onednn_post;
@@ -67,6 +68,10 @@ typedef struct onednn_window {
 
 /* Is the library there and allowed on this device? Loads it at the first call. Any thread. */
 bool onednn_ready(const device *d);
+
+/* Gives the process's pages of the library's code and constants back unless a work is alive. They
+ * are read again when they are needed. */
+void onednn_rest(const device *d);
 
 /* -- memory descriptors: F32 only
  * ---------------------------------------------------------------- */
@@ -113,7 +118,8 @@ void onednn_memory_move(dnnl_memory_t memory, void *data);
 void onednn_memory_drop(dnnl_memory_t memory);
 
 /* The library takes its thread count from the calling thread's OpenMP setting, when a work is
- * made and when a prim runs. enter sets it to one and returns the caller's, leave puts that back. */
+ * made and when a prim runs. enter sets it to one and returns the caller's, leave puts that back.
+ */
 int onednn_enter(void);
 void onednn_leave(int threads_before);
 

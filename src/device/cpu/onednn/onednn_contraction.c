@@ -184,10 +184,8 @@ static choice choose_fused(const kernel_plan *plan, const onednn_contraction *c,
 
     fused.is_summed = has_residual && residual_kind == ONEDNN_POST_SUM;
     if (has_scale) add_binary(&fused.posts, ONEDNN_POST_MUL, &c->vector, INPUT_SCALE);
-    if (has_scale && has_bias)
-        add_binary(&fused.posts, ONEDNN_POST_ADD, &c->vector, INPUT_BIAS);
-    if (has_residual)
-        add_binary(&fused.posts, residual_kind, &c->destination, INPUT_RESIDUAL);
+    if (has_scale && has_bias) add_binary(&fused.posts, ONEDNN_POST_ADD, &c->vector, INPUT_BIAS);
+    if (has_residual) add_binary(&fused.posts, residual_kind, &c->destination, INPUT_RESIDUAL);
     if (!add_activation(&fused.posts, &c->epilogue->activation)) return fused;
     o.bias = fused.is_bias_natural ? &c->bias : NULL;
     o.posts = &fused.posts;
@@ -237,7 +235,8 @@ typedef struct planning {
 static uint64_t weights_offset(const onednn_contraction *c, const onednn_slice *slice)
 {
     if (!c->is_weights_cut) return 0;
-    return (uint64_t)slice->result * (onednn_desc_bytes(&c->weights) / (uint64_t)c->cut.result_dims[0]);
+    return (uint64_t)slice->result *
+           (onednn_desc_bytes(&c->weights) / (uint64_t)c->cut.result_dims[0]);
 }
 
 /* Arguments of the chosen work. */
@@ -246,12 +245,12 @@ static bool add_arguments(const planning *p, const choice *best, const onednn_sl
 {
     const onednn_contraction *c = p->whole;
     const uint64_t result = onednn_cut_result_offset(&c->cut, slice);
-    bool good = onednn_step_add(task, DNNL_ARG_SRC, PLACE_INPUT, INPUT_SOURCE,
-                                onednn_cut_source_offset(&c->cut, slice)) &&
-                onednn_step_add(task, DNNL_ARG_DST, PLACE_OUTPUT, 0, result) &&
-                onednn_step_add(task, DNNL_ARG_WEIGHTS,
-                                p->is_repacked ? PLACE_SCRATCH : PLACE_INPUT,
-                                p->is_repacked ? 0 : INPUT_WEIGHTS, weights_offset(c, slice));
+    bool good =
+        onednn_step_add(task, DNNL_ARG_SRC, PLACE_INPUT, INPUT_SOURCE,
+                        onednn_cut_source_offset(&c->cut, slice)) &&
+        onednn_step_add(task, DNNL_ARG_DST, PLACE_OUTPUT, 0, result) &&
+        onednn_step_add(task, DNNL_ARG_WEIGHTS, p->is_repacked ? PLACE_SCRATCH : PLACE_INPUT,
+                        p->is_repacked ? 0 : INPUT_WEIGHTS, weights_offset(c, slice));
 
     if (!best->is_fused) return good;
     if (best->is_bias_natural)
@@ -325,9 +324,12 @@ static bool borrow(planning *p, uint32_t k, const onednn_slice *slice)
             onednn_argument *moved = &part->task.arguments[a];
             const bool is_result = moved->id == DNNL_ARG_DST || moved->number == INPUT_RESIDUAL;
 
-            if (moved->id == DNNL_ARG_SRC) moved->offset = onednn_cut_source_offset(cut, slice);
-            else if (moved->id == DNNL_ARG_WEIGHTS) moved->offset = weights_offset(p->whole, slice);
-            else if (is_result) moved->offset = onednn_cut_result_offset(cut, slice);
+            if (moved->id == DNNL_ARG_SRC)
+                moved->offset = onednn_cut_source_offset(cut, slice);
+            else if (moved->id == DNNL_ARG_WEIGHTS)
+                moved->offset = weights_offset(p->whole, slice);
+            else if (is_result)
+                moved->offset = onednn_cut_result_offset(cut, slice);
         }
         return true;
     }
@@ -362,8 +364,8 @@ static bool plan_parts(planning *p, const onednn_desc *want, int rank_least)
         if (!onednn_cut_slice(cut, k, p->step.part_count, &slice)) return false;
         if (!borrow(p, k, &slice) && !plan_part(p, k, &slice, want, rank_least)) return false;
         part->result_offset = onednn_cut_result_offset(cut, &slice);
-        part->rows = p->whole->rows * (uint64_t)slice.result_count /
-                     (uint64_t)cut->result_dims[cut->axis];
+        part->rows =
+            p->whole->rows * (uint64_t)slice.result_count / (uint64_t)cut->result_dims[cut->axis];
     }
     return true;
 }

@@ -4,7 +4,8 @@
  * window slides along it, a part takes the rows of the source that its results see, and the padding
  * that lies inside its reach:
  *
- *     source   p p 0 1 2 3 4 5 6 7 p      results [0, 4) see p p 0 1 2 3; results [4, 8) see 2 .. 7 p
+ *     source   p p 0 1 2 3 4 5 6 7 p      results [0, 4) see p p 0 1 2 3; results [4, 8) see 2 .. 7
+ * p
  *
  * Transposed, result rows o = i * stride - pad + tap ask for the source rows i that reach them. */
 #include <string.h>
@@ -87,15 +88,17 @@ bool onednn_cut_slice(const onednn_cut *cut, uint32_t k, uint32_t parts, onednn_
         slice->source_count = slice->result_count;
         return true;
     }
-    if (cut->is_transpose) slice_transpose(cut, slice);
-    else slice_forward(cut, slice);
+    if (cut->is_transpose)
+        slice_transpose(cut, slice);
+    else
+        slice_forward(cut, slice);
     return slice->source_count > 0 && slice->result_count > 0 && slice->pad_before >= 0 &&
            slice->pad_after >= 0;
 }
 
 /* dims with `count` rows; the strides of the axes outside, all of length 1, follow. */
-static bool make_desc(const onednn_cut *cut, const int64_t *whole_dims, const int64_t *whole_strides,
-                      int64_t count, onednn_desc *desc)
+static bool make_desc(const onednn_cut *cut, const int64_t *whole_dims,
+                      const int64_t *whole_strides, int64_t count, onednn_desc *desc)
 {
     dnnl_dims_t dims, strides;
     const int64_t stride = whole_strides[cut->axis];

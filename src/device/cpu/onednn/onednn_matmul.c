@@ -90,13 +90,13 @@ static bool matmul_plan(kernel_plan *plan)
     c.rows = (uint64_t)(s.batch * s.m);
     c.columns = (uint64_t)s.n;
     set_cut(&c, plan, &s, t);
-    const bool good = onednn_desc_make(&c.source, rank, c.cut.source_dims, c.cut.source_strides) &&
-                      onednn_desc_make(&c.weights, rank, c.weights_dims, c.weights_strides) &&
-                      onednn_desc_make(&c.destination, rank, c.cut.result_dims,
-                                       c.cut.result_strides) &&
-                      onednn_desc_make(&c.bias, rank, ones + 3 - rank, steps + 3 - rank) &&
-                      onednn_desc_make(&c.vector, rank, ones + 3 - rank, steps + 3 - rank) &&
-                      onednn_contraction_plan(plan, &c);
+    const bool good =
+        onednn_desc_make(&c.source, rank, c.cut.source_dims, c.cut.source_strides) &&
+        onednn_desc_make(&c.weights, rank, c.weights_dims, c.weights_strides) &&
+        onednn_desc_make(&c.destination, rank, c.cut.result_dims, c.cut.result_strides) &&
+        onednn_desc_make(&c.bias, rank, ones + 3 - rank, steps + 3 - rank) &&
+        onednn_desc_make(&c.vector, rank, ones + 3 - rank, steps + 3 - rank) &&
+        onednn_contraction_plan(plan, &c);
     onednn_contraction_drop(&c);
     return good;
 }

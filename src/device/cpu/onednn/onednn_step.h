@@ -42,9 +42,9 @@ typedef struct onednn_task {
 /* Some rows of a step. */
 typedef struct onednn_part {
     onednn_task task;
-    uint32_t lender; /* is_borrowed: the part whose prim it is */
-    bool is_unfused; /* epilogue_apply() after the primitive */
-    bool is_summed;  /* adds to the destination, which must hold the residual */
+    uint32_t lender;        /* is_borrowed: the part whose prim it is */
+    bool is_unfused;        /* epilogue_apply() after the primitive */
+    bool is_summed;         /* adds to the destination, which must hold the residual */
     uint64_t result_offset; /* bytes */
     uint64_t rows;
 } onednn_part;
