@@ -86,9 +86,9 @@ value graph_constant(graph *g, ebb_dtype dtype, const shape *s, const void *data
 value graph_scalar(graph *g, float number);
 value graph_scalar_i32(graph *g, int32_t number);
 void graph_output(graph *g, value v);
-/* After a run `variable` (made by graph_variable(), of the same dtype and shape) holds `next`. Every
- * node of the run sees what it held before. At most one update a variable; updates are outputs
- * behind all others, so call this after the last graph_output(). */
+/* After a run `variable` (made by graph_variable(), of the same dtype and shape) holds `next`.
+ * Every node of the run sees what it held before. At most one update a variable; updates are
+ * outputs behind all others, so call this after the last graph_output(). */
 void graph_update(graph *g, value variable, value next);
 
 /* Appends a node: attributes are copied, output dtypes and shapes come from the op's shape rule.

@@ -30,6 +30,10 @@ typedef struct op_def {
     bool (*is_fixed)(const node *n);
     /* Attributes in words for graph_print(); NULL: none. Writes at most `capacity` characters. */
     void (*describe)(const graph *g, const node *n, char *text, uint32_t capacity);
+    /* Emits the gradients of the inputs from those of the outputs (graph/op/gradient_rule.h);
+     * false: the failure is in the graph. NULL: no gradient passes. */
+    bool (*gradient)(graph *g, const node *n, const value *output_gradients,
+                     value *input_gradients);
 } op_def;
 
 /* A node's inputs array has inputs_max places, unused ones VALUE_NONE; concat's has as many as it
@@ -321,11 +325,13 @@ typedef struct resize_attributes {
 } resize_attributes;
 value op_resize(graph *g, value x, const resize_attributes *attributes);
 
-/* shape-only values: I32 [length] 0, 1, 2 ... (positions, causal masks). No inputs. */
+/* shape-only values: I32 [length] start, start + 1 ... (positions, causal masks). No inputs. */
 typedef struct iota_attributes {
-    dim length;
+    dim length, start;
 } iota_attributes;
 value op_iota(graph *g, dim length);
+/* A length as a number: I32 scalar, a constant where the length is known. */
+value op_length(graph *g, dim length);
 
 /* Random numbers of a shape, from a counter-based generator (training, random layers). */
 typedef enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_TRUNCATED_NORMAL } random_kind;
@@ -376,6 +382,93 @@ typedef struct conv_lstm_operands {
 /* Returns y; y + 1 and y + 2 are the states. */
 value op_conv_lstm(graph *g, const conv_lstm_operands *operands,
                    const conv_lstm_attributes *attributes);
+
+/* -- sequences of labels -------------------------------------------------------------------- */
+
+/* Connectionist temporal classification. logits F32 [n, t, classes], class 0 the blank; labels I32
+ * [n, l], of which those that are not 0 count. Outputs: the losses [n], and their gradients with
+ * respect to the logits [n, t, classes]. A label that is no class: NaN. Returns the first. */
+value op_ctc(graph *g, value logits, value labels);
+
+/* -- gradients --------------------------------------------------------------------------------- */
+
+/* What the gradient rules emit when other ops cannot say it well. They have no gradient of their
+ * own. `to` is the shape of the result where the operands do not tell it. */
+
+/* x itself, through which no gradient passes. Any dtype. */
+value op_stop(graph *g, value x);
+
+/* dy * f'(x). Kinds for which op_unary_gradient_by_result() take y = f(x) instead of x, so that x
+ * need not be kept. Attributes: unary_attributes. */
+bool op_unary_gradient_by_result(const unary_attributes *attributes);
+value op_unary_gradient(graph *g, const unary_attributes *attributes, value x_or_y, value dy);
+
+/* Of conv. Inputs dy, kernel -> shape of x; x, dy -> shape of the kernel. The epilogue is unused.
+ */
+typedef struct conv_gradient_attributes {
+    conv_attributes conv;
+    shape to;
+} conv_gradient_attributes;
+value op_conv_gradient_input(graph *g, value dy, value kernel, const conv_attributes *conv,
+                             const shape *to);
+value op_conv_gradient_kernel(graph *g, value x, value dy, const conv_attributes *conv,
+                              const shape *to);
+
+/* Of pool. Inputs dy, x (MAX only, else VALUE_NONE). The first of equal maxima of a window gets
+ * all; is_shared: each of them does, as in TensorFlow's three-dimensional pool. */
+typedef struct pool_gradient_attributes {
+    pool_attributes pool;
+    bool is_shared;
+    shape to;
+} pool_gradient_attributes;
+value op_pool_gradient(graph *g, value dy, value x, const pool_gradient_attributes *attributes);
+
+/* Of normalize. Inputs x, dy, scale?. Outputs: gradients of x, scale, offset. Attributes:
+ * normalize_attributes. Returns the first; + 1 and + 2 are the others. */
+value op_normalize_gradient(graph *g, value x, value dy, value scale,
+                            const normalize_attributes *attributes);
+
+/* Of slice: zeros of shape `to` with the elements of dy where the slice took them. F32. */
+typedef struct slice_gradient_attributes {
+    slice_attributes slice;
+    shape to;
+} slice_gradient_attributes;
+value op_slice_gradient(graph *g, value dy, const slice_attributes *slice, const shape *to);
+
+/* Of gather: zeros of shape `to`, to which each element of dy is added where gather with the same
+ * indices took it. Inputs dy F32, indices. */
+typedef struct scatter_add_attributes {
+    gather_attributes gather;
+    shape to;
+} scatter_add_attributes;
+value op_scatter_add(graph *g, value dy, value indices, const gather_attributes *gather,
+                     const shape *to);
+
+/* Of resize. Input dy. */
+typedef struct resize_gradient_attributes {
+    resize_attributes resize;
+    shape to;
+} resize_gradient_attributes;
+value op_resize_gradient(graph *g, value dy, const resize_attributes *resize, const shape *to);
+
+/* Of rnn, the part that goes step by step; the rest are matrix products of its outputs. Inputs:
+ * those of rnn, then the gradients of its three outputs, each optional. Runs the cells again.
+ * Outputs, in the order of time of x:
+ *     0  [n, t, G*u]  gradient of x . kernel + bias
+ *     1  [n, t, u]    h before each step
+ *     2  [n, u]       gradient of h0
+ *     3  LSTM [n, u]  gradient of c0
+ *        GRU [n, t, u]  reset_after: gradient of the candidate's part of h . recurrent + bias[1];
+ *                       else reset * h, which the candidate's recurrent product took
+ *        SIMPLE [n, u]  zeros
+ * Attributes: rnn_attributes. Returns the first. */
+value op_rnn_gradient(graph *g, const rnn_operands *operands, const value *output_gradients,
+                      const rnn_attributes *attributes);
+
+/* Of conv_lstm, likewise: inputs of conv_lstm, then three gradients. Outputs: gradient of x; h
+ * before each step [n, t, spatial..., f]; gradients of h0 and c0. Returns the first. */
+value op_conv_lstm_gradient(graph *g, const conv_lstm_operands *operands,
+                            const value *output_gradients, const conv_lstm_attributes *attributes);
 
 /* -- helpers on top of ops --------------------------------------------------------------------- */
 

@@ -97,6 +97,7 @@ static bool window_read(layer_build *b, const convolution *c, layer_call *call, 
     }
     if (c->data_format == CHANNELS_FIRST) w->x = build_channels_last(b, w->x);
     w->channels = build_known_dim(b, w->x, -1, "channels");
+    if (w->channels == 0) return layer_fail(b, EBB_E_SHAPE, "the input has no channels");
     return w->channels > 0;
 }
 

@@ -82,11 +82,12 @@ static bool axis_read(layer_build *b, const json *length, uint32_t axis, bool ha
         return graph_ok(b->graph);
     }
     *result = json_integer(length, -1);
-    if (*result >= 0) return true;
+    if (*result >= 0 && *result <= INT32_MAX) return true;
     char text[80];
     return layer_fail(b, EBB_E_FORMAT,
-                      "axis %u of batch_shape: expected a length or null, found %s", axis,
-                      json_describe(length, text, sizeof text));
+                      "axis %u of batch_shape: expected a length of at most 31 bits or null, "
+                      "found %s",
+                      axis, json_describe(length, text, sizeof text));
 }
 
 static bool shape_read(layer_build *b, const json *dims, shape *s)

@@ -82,15 +82,16 @@ static bool power_build(layer_build *b, const void *config, layer_call *call)
 }
 OPERATION_DEF(power, "Power", NULL, 0, NULL);
 
-/* 0 where the divisor is 0. */
+/* 0 where the divisor is 0; there its gradients are 0 too, so the division never sees the 0. */
 static bool divide_no_nan_build(layer_build *b, const void *config, layer_call *call)
 {
     value x, y;
     (void)config;
     if (!pair(b, call, MEET_FLOATS, &x, &y)) return false;
-    const value zero = graph_scalar(b->graph, 0);
+    const value zero = graph_scalar(b->graph, 0), one = graph_scalar(b->graph, 1);
     const value is_zero = op_compare(b->graph, COMPARE_EQUAL, y, zero);
-    return operation_result(b, call, op_select(b->graph, is_zero, zero, op_div(b->graph, x, y)));
+    const value quotient = op_div(b->graph, x, op_select(b->graph, is_zero, one, y));
+    return operation_result(b, call, op_select(b->graph, is_zero, zero, quotient));
 }
 OPERATION_DEF(divide_no_nan, "DivideNoNan", NULL, 0, NULL);
 

@@ -54,7 +54,7 @@ static bool unary_apply(layer_build *b, layer_call *call, unary_kind kind)
     X(isfinite, "Isfinite", NULL, IS_FINITE)                                                       \
     X(isinf, "Isinf", NULL, IS_INF)                                                                \
     X(logical_not, "LogicalNot", NULL, LOGICAL_NOT)                                                \
-    X(copy, "Copy", "StopGradient|Conjugate|Real", IDENTITY)
+    X(copy, "Copy", "Conjugate|Real", IDENTITY)
 
 #define UNARY_OPERATION(id, class_name, aliases, kind)                                             \
     static bool id##_build(layer_build *b, const void *config, layer_call *call)                   \
@@ -64,6 +64,15 @@ static bool unary_apply(layer_build *b, layer_call *call, unary_kind kind)
     }                                                                                              \
     OPERATION_DEF(id, class_name, aliases, 0, NULL);
 UNARY_OPERATIONS(UNARY_OPERATION)
+
+static bool stop_gradient_build(layer_build *b, const void *config, layer_call *call)
+{
+    const value x = operation_operand(b, call, 0, "variable");
+
+    (void)config;
+    return operation_result(b, call, x == VALUE_NONE ? x : op_stop(b->graph, x));
+}
+OPERATION_DEF(stop_gradient, "StopGradient", NULL, 0, NULL);
 
 /* -- a unary op with a factor around it
  * ------------------------------------------------------------ */

@@ -1,7 +1,7 @@
 /* op_contraction.c -- matmul, conv, conv_transpose: shape rules, checks, builders.
  * Output lengths follow TensorFlow: SAME ceil(n / s), otherwise floor((n + padding - reach) / s) +
  * 1 where reach = (k - 1) * dilation + 1. */
-#include "graph/builder.h"
+#include "graph/op/gradient_rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -112,7 +112,8 @@ const op_def op_def_matmul = {.name = "matmul",
                               .output_count = 1,
                               .infer = matmul_infer,
                               .flops = matmul_flops,
-                              .describe = matmul_describe};
+                              .describe = matmul_describe,
+                              .gradient = gradient_of_matmul};
 
 value op_matmul(graph *g, value a, value b, bool transpose_a, bool transpose_b)
 {
@@ -265,7 +266,8 @@ const op_def op_def_conv = {.name = "conv",
                             .output_count = 1,
                             .infer = conv_infer,
                             .flops = conv_flops,
-                            .describe = conv_describe};
+                            .describe = conv_describe,
+                            .gradient = gradient_of_conv};
 
 value op_conv(graph *g, value x, value kernel, const conv_attributes *attributes)
 {
@@ -358,7 +360,8 @@ const op_def op_def_conv_transpose = {.name = "conv_transpose",
                                       .output_count = 1,
                                       .infer = conv_transpose_infer,
                                       .flops = conv_transpose_flops,
-                                      .describe = conv_transpose_describe};
+                                      .describe = conv_transpose_describe,
+                                      .gradient = gradient_of_conv_transpose};
 
 value op_conv_transpose(graph *g, value x, value kernel,
                         const conv_transpose_attributes *attributes)

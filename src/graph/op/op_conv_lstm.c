@@ -1,6 +1,6 @@
 /* op_conv_lstm.c -- conv_lstm: a convolutional LSTM over a sequence of any length, as one op.
  * Layout of kernel and gates as Keras stores them (keras/src/layers/rnn/conv_lstm.py). */
-#include "graph/builder.h"
+#include "graph/op/gradient_rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -114,7 +114,8 @@ const op_def op_def_conv_lstm = {.name = "conv_lstm",
                                  .output_count = 3,
                                  .infer = conv_lstm_infer,
                                  .flops = conv_lstm_flops,
-                                 .describe = conv_lstm_describe};
+                                 .describe = conv_lstm_describe,
+                                 .gradient = gradient_of_conv_lstm};
 
 value op_conv_lstm(graph *g, const conv_lstm_operands *operands,
                    const conv_lstm_attributes *attributes)

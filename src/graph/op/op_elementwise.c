@@ -1,6 +1,6 @@
 /* op_elementwise.c -- cast, unary, binary, compare, select: one result per element.
  * Broadcasting is numpy's: shapes aligned at the last axis, a length of 1 fits every length. */
-#include "graph/builder.h"
+#include "graph/op/gradient_rule.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -55,7 +55,8 @@ const op_def op_def_cast = {.name = "cast",
                             .output_count = 1,
                             .infer = cast_infer,
                             .flops = flops_none,
-                            .describe = cast_describe};
+                            .describe = cast_describe,
+                            .gradient = gradient_of_cast};
 
 value op_cast(graph *g, value x, ebb_dtype to)
 {
@@ -110,7 +111,8 @@ const op_def op_def_unary = {.name = "unary",
                              .inputs_max = 1,
                              .output_count = 1,
                              .infer = unary_infer,
-                             .describe = unary_describe};
+                             .describe = unary_describe,
+                             .gradient = gradient_of_unary};
 
 value op_unary(graph *g, unary_kind kind, value x)
 {
@@ -179,7 +181,8 @@ const op_def op_def_binary = {.name = "binary",
                               .inputs_max = 2,
                               .output_count = 1,
                               .infer = binary_infer,
-                              .describe = binary_describe};
+                              .describe = binary_describe,
+                              .gradient = gradient_of_binary};
 
 value op_binary(graph *g, binary_kind kind, value a, value b)
 {
@@ -253,8 +256,12 @@ static bool select_infer(graph *g, const node *n, ebb_dtype *dtypes, shape *shap
            shape_broadcast(g, graph_shape(g, n->inputs[0]), &both, &shapes[0]);
 }
 
-const op_def op_def_select = {
-    .name = "select", .inputs_min = 3, .inputs_max = 3, .output_count = 1, .infer = select_infer};
+const op_def op_def_select = {.name = "select",
+                              .inputs_min = 3,
+                              .inputs_max = 3,
+                              .output_count = 1,
+                              .infer = select_infer,
+                              .gradient = gradient_of_select};
 
 value op_select(graph *g, value condition, value a, value b)
 {

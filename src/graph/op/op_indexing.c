@@ -1,6 +1,6 @@
 /* op_indexing.c -- gather, one_hot, resize, iota, random: which element goes where, or comes from
  * nowhere. */
-#include "graph/builder.h"
+#include "graph/op/gradient_rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +56,8 @@ const op_def op_def_gather = {.name = "gather",
                               .output_count = 1,
                               .infer = gather_infer,
                               .flops = flops_none,
-                              .describe = gather_describe};
+                              .describe = gather_describe,
+                              .gradient = gradient_of_gather};
 
 value op_gather(graph *g, value x, value indices, int axis)
 {
@@ -160,7 +161,8 @@ const op_def op_def_resize = {.name = "resize",
                               .output_count = 1,
                               .infer = resize_infer,
                               .flops = resize_flops,
-                              .describe = resize_describe};
+                              .describe = resize_describe,
+                              .gradient = gradient_of_resize};
 
 value op_resize(graph *g, value x, const resize_attributes *attributes)
 {
@@ -178,24 +180,41 @@ value op_resize(graph *g, value x, const resize_attributes *attributes)
 
 static bool iota_infer(graph *g, const node *n, ebb_dtype *dtypes, shape *shapes)
 {
-    shapes[0] = (shape){.rank = 1, .dims = {((const iota_attributes *)n->attributes)->length}};
+    const iota_attributes *a = n->attributes;
+
+    shapes[0] = (shape){.rank = 1, .dims = {a->length}};
     dtypes[0] = EBB_I32;
     shape_require(g, &shapes[0]);
-    if (shapes[0].dims[0] > INT32_MAX)
+    dim_require(g, a->start);
+    if (shapes[0].dims[0] > INT32_MAX || a->start > INT32_MAX - shapes[0].dims[0])
         return graph_fault(g, EBB_E_SHAPE, "iota: %lld numbers do not fit int32",
                            (long long)shapes[0].dims[0]);
     return graph_ok(g);
+}
+
+static bool iota_is_fixed(const node *n)
+{
+    return dim_known(((const iota_attributes *)n->attributes)->start);
 }
 
 const op_def op_def_iota = {.name = "iota",
                             .attribute_bytes = sizeof(iota_attributes),
                             .output_count = 1,
                             .infer = iota_infer,
-                            .flops = flops_none};
+                            .flops = flops_none,
+                            .is_fixed = iota_is_fixed};
 
 value op_iota(graph *g, dim length)
 {
     return graph_node(g, OP_iota, NULL, 0, &(iota_attributes){.length = length});
+}
+
+value op_length(graph *g, dim length)
+{
+    const iota_attributes one = {.length = 1, .start = length};
+
+    if (dim_known(length) && length <= INT32_MAX) return graph_scalar_i32(g, (int32_t)length);
+    return op_reshape(g, graph_node(g, OP_iota, NULL, 0, &one), &(shape){.rank = 0});
 }
 
 static bool random_infer(graph *g, const node *n, ebb_dtype *dtypes, shape *shapes)

@@ -1,7 +1,7 @@
 /* op_layout.c -- reshape, transpose, broadcast, concat, slice, pad: elements move, none is
  * computed. Lengths that are not known yet leave checks in the table of expressions
  * (graph/dim.h). */
-#include "graph/builder.h"
+#include "graph/op/gradient_rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +54,8 @@ const op_def op_def_reshape = {.name = "reshape",
                                .inputs_max = 1,
                                .output_count = 1,
                                .infer = reshape_infer,
-                               .flops = flops_none};
+                               .flops = flops_none,
+                               .gradient = gradient_of_reshape};
 
 value op_reshape(graph *g, value x, const shape *to)
 {
@@ -104,7 +105,8 @@ const op_def op_def_transpose = {.name = "transpose",
                                  .output_count = 1,
                                  .infer = transpose_infer,
                                  .flops = flops_none,
-                                 .describe = transpose_describe};
+                                 .describe = transpose_describe,
+                                 .gradient = gradient_of_transpose};
 
 value op_transpose(graph *g, value x, const uint32_t *order)
 {
@@ -144,7 +146,8 @@ const op_def op_def_broadcast = {.name = "broadcast",
                                  .inputs_max = 1,
                                  .output_count = 1,
                                  .infer = broadcast_infer,
-                                 .flops = flops_none};
+                                 .flops = flops_none,
+                                 .gradient = gradient_of_broadcast};
 
 value op_broadcast(graph *g, value x, const shape *to)
 {
@@ -200,7 +203,8 @@ const op_def op_def_concat = {.name = "concat",
                               .output_count = 1,
                               .infer = concat_infer,
                               .flops = flops_none,
-                              .describe = concat_describe};
+                              .describe = concat_describe,
+                              .gradient = gradient_of_concat};
 
 value op_concat(graph *g, const value *items, uint32_t count, int axis)
 {
@@ -313,7 +317,8 @@ const op_def op_def_slice = {.name = "slice",
                              .infer = slice_infer,
                              .flops = flops_none,
                              .is_fixed = slice_is_fixed,
-                             .describe = slice_describe};
+                             .describe = slice_describe,
+                             .gradient = gradient_of_slice};
 
 value op_slice(graph *g, value x, const slice_attributes *attributes)
 {
@@ -429,7 +434,8 @@ const op_def op_def_pad = {.name = "pad",
                            .infer = pad_infer,
                            .flops = flops_none,
                            .is_fixed = pad_is_fixed,
-                           .describe = pad_describe};
+                           .describe = pad_describe,
+                           .gradient = gradient_of_pad};
 
 value op_pad(graph *g, value x, const pad_attributes *attributes)
 {

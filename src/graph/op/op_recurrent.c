@@ -1,7 +1,7 @@
 /* op_recurrent.c -- rnn: simple, LSTM and GRU cells over a sequence, as one op.
  * Layout of kernels and gates as Keras stores them
  * (keras/src/layers/rnn/{simple_rnn,lstm,gru}.py). */
-#include "graph/builder.h"
+#include "graph/op/gradient_rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -112,7 +112,8 @@ const op_def op_def_rnn = {.name = "rnn",
                            .output_count = 3,
                            .infer = rnn_infer,
                            .flops = rnn_flops,
-                           .describe = rnn_describe};
+                           .describe = rnn_describe,
+                           .gradient = gradient_of_rnn};
 
 value op_rnn(graph *g, const rnn_operands *operands, const rnn_attributes *attributes)
 {

@@ -1,7 +1,7 @@
 /* op_reduction.c -- pool, reduce, arg_reduce, softmax, normalize, cumulative: shape rules and
  * builders. Pool lengths as in Keras: SAME ceil(n / s); VALID floor((n - window) / s) + 1, at
  * least 1. */
-#include "graph/builder.h"
+#include "graph/op/gradient_rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -117,7 +117,8 @@ const op_def op_def_pool = {.name = "pool",
                             .output_count = 1,
                             .infer = pool_infer,
                             .flops = pool_flops,
-                            .describe = pool_describe};
+                            .describe = pool_describe,
+                            .gradient = gradient_of_pool};
 
 value op_pool(graph *g, value x, const pool_attributes *attributes)
 {
@@ -184,7 +185,8 @@ const op_def op_def_reduce = {.name = "reduce",
                               .output_count = 1,
                               .infer = reduce_infer,
                               .flops = flops_of_input,
-                              .describe = reduce_describe};
+                              .describe = reduce_describe,
+                              .gradient = gradient_of_reduce};
 
 value op_reduce(graph *g, reduce_kind kind, value x, uint32_t axes, bool keep_dims)
 {
@@ -280,7 +282,8 @@ const op_def op_def_softmax = {.name = "softmax",
                                .output_count = 1,
                                .infer = softmax_infer,
                                .flops = softmax_flops,
-                               .describe = softmax_describe};
+                               .describe = softmax_describe,
+                               .gradient = gradient_of_softmax};
 
 value op_softmax(graph *g, value x, uint32_t axes, bool is_log)
 {
@@ -345,7 +348,8 @@ const op_def op_def_normalize = {.name = "normalize",
                                  .output_count = 1,
                                  .infer = normalize_infer,
                                  .flops = normalize_flops,
-                                 .describe = normalize_describe};
+                                 .describe = normalize_describe,
+                                 .gradient = gradient_of_normalize};
 
 value op_normalize(graph *g, value x, value scale, value offset,
                    const normalize_attributes *attributes)
@@ -388,7 +392,8 @@ const op_def op_def_cumulative = {.name = "cumulative",
                                   .inputs_max = 1,
                                   .output_count = 1,
                                   .infer = cumulative_infer,
-                                  .describe = cumulative_describe};
+                                  .describe = cumulative_describe,
+                                  .gradient = gradient_of_cumulative};
 
 value op_cumulative(graph *g, value x, const cumulative_attributes *attributes)
 {

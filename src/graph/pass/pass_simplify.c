@@ -287,6 +287,13 @@ static value simplify_matmul(graph *g, const node *n)
     return graph_node(g, OP_matmul, inputs, n->input_count, &m);
 }
 
+/* Gradients were taken before. */
+static value simplify_stop(graph *g, const node *n)
+{
+    (void)g;
+    return n->inputs[0];
+}
+
 /* -- the pass --------------------------------------------------------------------------------- */
 
 static const rule rules[OP_COUNT] = {
@@ -303,6 +310,7 @@ static const rule rules[OP_COUNT] = {
     [OP_pad] = simplify_pad,
     [OP_conv] = simplify_conv,
     [OP_matmul] = simplify_matmul,
+    [OP_stop] = simplify_stop,
 };
 
 static uint32_t run_round(graph *g)
