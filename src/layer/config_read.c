@@ -12,7 +12,8 @@
 #include "base/status.h"
 
 typedef struct config_reader {
-    const layer_def *def;
+    const char *name;
+    const layer_field *fields;
     const char *where;
     char *base;
     ebb_error *error;
@@ -50,7 +51,7 @@ static ebb_status fault(const config_reader *r, const layer_field *f, const char
 {
     char text[80];
     return fail(r->error, EBB_E_FORMAT, r->where, "key '%s' of %s: expected %s, found %s", f->key,
-                r->def->name, expected, json_describe(found, text, sizeof text));
+                r->name, expected, json_describe(found, text, sizeof text));
 }
 
 /* Numbers that Keras wraps: numpy scalars, and the {"type": "ndarray", "value": x} of old files. */
@@ -111,6 +112,21 @@ static ebb_status read_f32(const config_reader *r, const layer_field *f, const j
     if (isfinite(number) && fabs(number) > FLT_MAX) return fault(r, f, "a float32 number", given);
     *to = (float)number;
     return EBB_OK;
+}
+
+static ebb_status read_f64(const config_reader *r, const layer_field *f, const json *given)
+{
+    double *to = (double *)(void *)(r->base + f->offset);
+    const bool is_none = f->kind == FIELD_F64_OR_NONE && given != NULL && json_is_null(given);
+    given = number_unwrap(given);
+    *to = is_none ? (double)NAN : f->otherwise;
+    if (json_is_null(given)) return EBB_OK;
+    if (given->kind != JSON_INTEGER && given->kind != JSON_NUMBER) {
+        return fault(r, f, "a number", given);
+    }
+    *to = json_number(given, 0);
+    if (isfinite(*to) && fabs(*to) <= FLT_MAX) return EBB_OK;
+    return fault(r, f, "a finite float32 number", given);
 }
 
 static ebb_status read_bool(const config_reader *r, const layer_field *f, const json *given)
@@ -222,7 +238,7 @@ static ebb_status read_field(const config_reader *r, const layer_field *f, const
 {
     if (f->required && json_is_null(given)) {
         return fail(r->error, EBB_E_FORMAT, r->where,
-                    "key '%s' is missing; %s cannot do without it", f->key, r->def->name);
+                    "key '%s' is missing; %s cannot do without it", f->key, r->name);
     }
     switch (f->kind) {
     case FIELD_I64: return read_i64(r, f, given);
@@ -234,6 +250,9 @@ static ebb_status read_field(const config_reader *r, const layer_field *f, const
     case FIELD_INTS: return read_ints(r, f, given);
     case FIELD_JSON:
     case FIELD_TRAINING: return read_json(r, f, given);
+    case FIELD_GIVEN: *(const json **)(void *)(r->base + f->offset) = given; return EBB_OK;
+    case FIELD_F64:
+    case FIELD_F64_OR_NONE: return read_f64(r, f, given);
     }
     return fail(r->error, EBB_E_INTERNAL, r->where, "key '%s' has no kind", f->key);
 }
@@ -244,9 +263,9 @@ static bool ends_with(const char *text, const char *suffix)
     return length >= tail && strcmp(text + length - tail, suffix) == 0;
 }
 
-static bool key_is_known(const layer_def *def, const char *key)
+static bool key_is_known(const layer_field *fields, const char *key)
 {
-    for (const layer_field *f = def->fields; f != NULL && f->key != NULL; f++) {
+    for (const layer_field *f = fields; f != NULL && f->key != NULL; f++) {
         if (strcmp(f->key, key) == 0) return true;
     }
     for (size_t i = 0; i < sizeof ignored_suffixes / sizeof ignored_suffixes[0]; i++) {
@@ -266,29 +285,35 @@ static ebb_status check_keys(const config_reader *r, const json *object)
 {
     for (uint32_t i = 0; i < object->count; i++) {
         const json_member *m = &object->as.members[i];
-        if (says_nothing(&m->value) || key_is_known(r->def, m->key)) continue;
+        if (says_nothing(&m->value) || key_is_known(r->fields, m->key)) continue;
         char text[80];
         return fail(
             r->error, EBB_E_UNSUPPORTED, r->where,
             "%s has the key '%.60s' (%s), which is not known here; it may change the result, "
             "so it is not ignored",
-            r->def->name, m->key, json_describe(&m->value, text, sizeof text));
+            r->name, m->key, json_describe(&m->value, text, sizeof text));
     }
     return EBB_OK;
+}
+
+ebb_status fields_read(const char *name, const layer_field *fields, const json *object,
+                       const char *where, void *config, ebb_error *error)
+{
+    const config_reader r = {name, fields, where, config, error};
+    if (object != NULL && object->kind != JSON_OBJECT) {
+        return fail(error, EBB_E_FORMAT, where, "the config of %s is %s, not an object", name,
+                    json_kind_name(object->kind));
+    }
+    for (const layer_field *f = fields; f != NULL && f->key != NULL; f++) {
+        const ebb_status status = read_field(&r, f, json_get(object, f->key));
+        if (status != EBB_OK) return status;
+    }
+    return object != NULL ? check_keys(&r, object) : EBB_OK;
 }
 
 ebb_status layer_config_read(const layer_def *def, region *home, const json *object,
                              const char *where, void *config, ebb_error *error)
 {
     (void)home;
-    const config_reader r = {def, where, config, error};
-    if (object != NULL && object->kind != JSON_OBJECT) {
-        return fail(error, EBB_E_FORMAT, where, "the config of %s is %s, not an object", def->name,
-                    json_kind_name(object->kind));
-    }
-    for (const layer_field *f = def->fields; f != NULL && f->key != NULL; f++) {
-        const ebb_status status = read_field(&r, f, json_get(object, f->key));
-        if (status != EBB_OK) return status;
-    }
-    return object != NULL ? check_keys(&r, object) : EBB_OK;
+    return fields_read(def->name, def->fields, object, where, config, error);
 }

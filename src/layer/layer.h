@@ -24,7 +24,10 @@ typedef enum field_kind {
     FIELD_ACTIVATION, /* activation (below); null = linear */
     FIELD_INTS,       /* int_list; a single number becomes a list of one; null = empty */
     FIELD_JSON,       /* const json *: anything, read by the layer; NULL for null */
-    FIELD_TRAINING    /* const json *: initializers, regularizers, constraints; kept for training */
+    FIELD_TRAINING,   /* const json *: initializers, regularizers, constraints; kept for training */
+    FIELD_F64,         /* double: what training computes with before it rounds */
+    FIELD_F64_OR_NONE, /* double; NAN for null, `otherwise` only when the key is missing */
+    FIELD_GIVEN        /* const json *: what was given, null too; NULL: the key is missing */
 } field_kind;
 
 #define INT_LIST_MAX 16
@@ -46,7 +49,7 @@ typedef struct layer_field {
     uint32_t
         offset; /* in the config struct; 0 with FIELD_TRAINING when the struct does not keep it */
     bool required;
-    double otherwise;    /* default of I64, F32, BOOL, CHOICE (index) */
+    double otherwise;    /* default of I64, F32, F64, BOOL, CHOICE (index) */
     const char *choices; /* CHOICE: "a|b|c"; ACTIVATION, TEXT: default text or NULL */
 } layer_field;
 
@@ -90,6 +93,9 @@ ebb_status layer_resolve(const layer_config *config, const char *where, const la
  * also be {"class_name": "__numpy__", "config": {"value": ...}}. */
 ebb_status layer_config_read(const layer_def *def, region *home, const json *object,
                              const char *where, void *config, ebb_error *error);
+/* The same for anything else with a name and a table of fields: optimizers, losses, metrics ... */
+ebb_status fields_read(const char *name, const layer_field *fields, const json *object,
+                       const char *where, void *config, ebb_error *error);
 
 /* Keras's dtype policy: config["dtype"] as a name or a policy object. "mixed_float16": F16 and F32.
  * NONE for "string". Policies of quantized layers are E_UNSUPPORTED. */

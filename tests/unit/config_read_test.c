@@ -13,6 +13,8 @@ typedef struct sample {
     activation  act;
     int_list    ints;
     const json *any, *kept;
+    double      exact, limit;
+    const json *given;
 } sample;
 
 static const layer_field fields[] = {
@@ -26,6 +28,9 @@ static const layer_field fields[] = {
     {"any", FIELD_JSON, offsetof(sample, any), false, 0, NULL},
     {"kept", FIELD_TRAINING, offsetof(sample, kept), false, 0, NULL},
     {"dropped", FIELD_TRAINING, 0, false, 0, NULL},
+    {"exact", FIELD_F64, offsetof(sample, exact), false, 0.1, NULL},
+    {"limit", FIELD_F64_OR_NONE, offsetof(sample, limit), false, 0.2, NULL},
+    {"given", FIELD_GIVEN, offsetof(sample, given), false, 0, NULL},
     {NULL, FIELD_BOOL, 0, false, 0, NULL},
 };
 static const layer_def def = {"Sample", "test", NULL, sizeof(sample), fields, MASK_DROPS, NULL};
@@ -48,6 +53,25 @@ TEST(config_defaults)
     CHECK_TEXT(s.act.def->name, "tanh");
     CHECK_EQ(s.ints.count, 0);
     CHECK(s.any == NULL && s.kept == NULL);
+    CHECK_NEAR(s.exact, 0.1, 0);
+    CHECK_NEAR(s.limit, 0.2, 0);
+    CHECK(s.given == NULL);
+}
+
+TEST(config_null_and_numbers_of_training)
+{
+    sample s;
+    CHECK_OK(read_sample(t, "{'units':3,'exact':null,'limit':null,'given':null}", &s));
+    CHECK_NEAR(s.exact, 0.1, 0);
+    CHECK(isnan(s.limit));
+    CHECK(s.given != NULL && json_is_null(s.given));
+    CHECK_OK(read_sample(t, "{'units':3,'exact':0.999,'limit':2,'given':'x'}", &s));
+    CHECK_NEAR(s.exact, 0.999, 0);
+    CHECK_NEAR(s.limit, 2, 0);
+    CHECK(json_is_text(s.given, "x"));
+    CHECK_STATUS(read_sample(t, "{'units':3,'exact':'x'}", &s), EBB_E_FORMAT);
+    CHECK_STATUS(read_sample(t, "{'units':3,'limit':1e300}", &s), EBB_E_FORMAT);
+    CHECK_STATUS(read_sample(t, "{'units':3,'exact':NaN}", &s), EBB_E_FORMAT);
 }
 
 TEST(config_values)
@@ -165,7 +189,7 @@ TEST(policy_of_quantized_layers_is_refused)
     CHECK_STATUS(layer_policy_read(j, "here", &c, &v, &t->error), EBB_E_FORMAT);
 }
 
-TEST_MAIN(RUN(config_defaults), RUN(config_values), RUN(config_single_number_is_a_list),
-          RUN(config_faults_name_key_and_value), RUN(config_ignores_what_says_nothing),
-              RUN(policy_names),
+TEST_MAIN(RUN(config_defaults), RUN(config_null_and_numbers_of_training), RUN(config_values),
+          RUN(config_single_number_is_a_list), RUN(config_faults_name_key_and_value),
+          RUN(config_ignores_what_says_nothing), RUN(policy_names),
           RUN(policy_of_quantized_layers_is_refused))
