@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Trains the small models of `ebb demo` on the UCI handwritten digits (8x8, as scikit-learn ships them).
+"""Trains the small models of `ebb demo` on the UCI handwritten digits.
+
+The digits are 8x8 images, as scikit-learn ships them.
 
 Needs tensorflow-cpu, keras and scikit-learn; run as
     TF_ENABLE_ONEDNN_OPTS=0 python3 examples/models/make_models.py
@@ -35,7 +37,8 @@ def cnn():
     x = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(0.2)(x)
-    return keras.Model(image, layers.Dense(10, activation="softmax", name="digit")(x), name="digits_cnn")
+    digit = layers.Dense(10, activation="softmax", name="digit")(x)
+    return keras.Model(image, digit, name="digits_cnn")
 
 
 def main():
@@ -51,7 +54,8 @@ def main():
         model.fit(x[train], y[train], epochs=30, batch_size=32, verbose=0)
         print(name, "test accuracy", model.evaluate(x[test], y[test], verbose=0)[1])
         model.save(os.path.join(HERE, name), include_optimizer=False)
-        np.save(os.path.join(HERE, name.split(".")[0] + "_y.npy"), model.predict(x[1500:1516], verbose=0))
+        np.save(os.path.join(HERE, name.split(".")[0] + "_y.npy"),
+                model.predict(x[1500:1516], verbose=0))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/bad/: whole .h5 models whose weights lead somewhere else. Needs h5py and numpy.
+"""Makes tests/golden/bad/: whole .h5 models whose weights lead somewhere else.
+
+Needs h5py and numpy.
 
 Usage: tests/golden/make_bad.py
 """
