@@ -90,7 +90,7 @@ err "^ebb: unknown command 'sumary'; did you mean 'summary'"
 run 2 unknown-far qqqqqqqqqqqq
 err "unknown command 'qqqqqqqqqqqq'; .*--help"
 run 2 help-of-unknown help nonsense
-for command in demo summary info check plan predict bench leakcheck rm layers; do
+for command in demo summary info check plan predict bench leakcheck convert rm layers; do
     run 0 "help-$command" "$command" --help
     out "^usage: ebb $command"
     out '^example:'
@@ -291,6 +291,42 @@ run 0 demo-json demo --models $models --cycles 20 --json
 json 'd["clean"] and d["live_now"] == d["live_before"] and all(m["plan_total"] == m["live_bytes"] for m in d["models"])'
 run 3 demo-nowhere demo --models "$work"
 err 'does not hold the models'
+
+# -- convert ----------------------------------------------------------------------------------------------
+for from in "$mlp" "$cnn"; do
+    y=${from%.*}_y.npy
+    for ending in keras h5 hdf5; do
+        run 0 "convert $from to $ending" convert "$from" "$work/c.$ending"
+        out '^wrote .*c\.'"$ending"': [0-9]+ weights, [0-9,]+ bytes'
+        no_err
+        run 0 "predict what was converted to $ending" predict "$work/c.$ending" --input "$x" --output "$work/c.npy"
+        near "$work/c.npy" "$y"
+        run 0 "back from $ending" convert "$work/c.$ending" "$work/back.keras"
+        run 0 "predict what came back from $ending" predict "$work/back.keras" --input "$x" --output "$work/c.npy"
+        near "$work/c.npy" "$y"
+    done
+done
+run 0 convert-weights convert "$cnn" "$work/c.weights.h5"
+run 3 weights-alone info "$work/c.weights.h5"
+err 'architecture'
+python3 -c 'import sys, zipfile; open(sys.argv[2], "wb").write(zipfile.ZipFile(sys.argv[1]).read("config.json"))' \
+    "$work/back.keras" "$work/c.json"
+run 0 convert-architecture convert --architecture "$work/c.json" "$work/c.weights.h5" "$work/c.keras"
+run 0 predict-architecture predict "$work/c.keras" --input "$x" --output "$work/c.npy"
+near "$work/c.npy" $models/digits_cnn_y.npy
+run 0 convert-deflate convert --deflate --json "$mlp" "$work/small.keras"
+json 'd["to"].endswith("small.keras") and d["weights"] == 4 and 0 < d["bytes"] < 24000 and d["parameters"] > 0'
+if python3 -m zipfile -t "$work/small.keras" >/dev/null; then pass; else fault "$name" 'not a sound zip'; fi
+run 3 convert-keep convert --keep "$mlp" "$work/small.keras"
+err 'a file of this name already'
+run 3 convert-ending convert "$mlp" "$work/model.onnx"
+err 'let it end in \.keras'
+absent "$work/model.onnx"
+run 3 convert-nowhere convert "$mlp" "$work/nowhere/x.keras"
+err 'No such file'
+run 3 convert-missing convert "$work/none.keras" "$work/from_none.keras"
+absent "$work/from_none.keras"
+run 2 convert-one-word convert "$mlp"
 
 # -- rm, layers -------------------------------------------------------------------------------------------
 cp "$mlp" "$work/gone.keras"

@@ -4,8 +4,8 @@
  *
  * Threads: any thread may call anything. Calls on one model run in parallel up to its lanes;
  * further callers wait for a lane. Unload waits for the calls in flight and refuses new ones.
- * Models never wait for each other, except that predictions worth several threads take turns on
- * those threads.
+ * Models never wait for each other: a prediction that finds the runtime's threads at work for
+ * another does without them.
  */
 #ifndef EBB_MODEL_H
 #define EBB_MODEL_H
@@ -91,9 +91,9 @@ typedef struct ebb_model_info {
 
 /**
  * States what a load would take. Reads the file's directory and configuration, no weights.
- * @return EBB_OK; EBB_E_NOT_FOUND; EBB_E_FORMAT; EBB_E_SHAPE and EBB_E_DTYPE (layers or weights that
- *         do not fit together); EBB_E_UNSUPPORTED; EBB_E_MEMORY (limit below the
- * plan; *plan is filled all the same); EBB_E_ARGUMENT; EBB_E_STALE; EBB_E_IO
+ * @return EBB_OK; EBB_E_NOT_FOUND; EBB_E_FORMAT; EBB_E_SHAPE and EBB_E_DTYPE (layers or weights do
+ *         not fit together); EBB_E_UNSUPPORTED; EBB_E_MEMORY (limit below the plan; *plan is filled
+ *         all the same); EBB_E_ARGUMENT; EBB_E_STALE; EBB_E_IO
  */
 EBB_API ebb_status ebb_model_plan(ebb_runtime runtime, const char *path,
                                   const ebb_load_options *options, ebb_plan *plan,
@@ -213,6 +213,43 @@ EBB_API ebb_status ebb_model_weight_get(ebb_model model, uint32_t index, const e
                                         ebb_error *error);
 EBB_API ebb_status ebb_model_weight_set(ebb_model model, uint32_t index, const ebb_view *value,
                                         ebb_error *error);
+
+/** Zero = default. */
+typedef struct ebb_save_options {
+    size_t struct_size;
+    bool keep_existing; /**< refuse (EBB_E_STATE) to replace a file */
+    bool deflate;       /**< compress, .keras only: a smaller file that takes longer to load */
+} ebb_save_options;
+#define EBB_SAVE_OPTIONS_INIT                                                                      \
+    {                                                                                              \
+        sizeof(ebb_save_options), false, false                                                     \
+    }
+
+/**
+ * Writes a model to a file that Keras reads: the format is told by the ending of the name.
+ *
+ * - `.keras`: configuration and weights of Keras 3.
+ * - `.h5`, `.hdf5`: a whole model, weights by layer; in words that Keras 2 reads too where it has
+ *   them, otherwise in those of Keras 3.
+ * - `.weights.h5`: weights alone, as Keras 3 has them.
+ *
+ * A `.keras` file of Keras 3 keeps its configuration to the letter; models of Keras 1 and 2 are
+ * written in the terms of Keras 3. Weights are those of this moment, in the types they have; arrays
+ * of older versions and what LoRA added stay as they were converted. Settings of compile() by Keras
+ * 1 and 2 are left out, but not those of Keras 3.
+ *
+ * The file appears whole or not at all: it is written beside its name, forced to disk and renamed,
+ * so whatever happens the old file or the new one is there. Equal models give equal files.
+ *
+ * @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT (no path, another ending, something else than a file
+ *         has the name); EBB_E_STATE; EBB_E_IO (disk full, no such folder, no permission);
+ *         EBB_E_UNSUPPORTED (loaded with inference_only; what Keras 3 has no words for, such as the
+ *         hard_sigmoid of Keras 2; deflate with `.h5`); EBB_E_MEMORY
+ * Memory: class scratch, about the largest weight, given back on return.
+ * Threads: predictions go on; a weight set meanwhile is in the file or not.
+ */
+EBB_API ebb_status ebb_model_save(ebb_model model, const char *path,
+                                  const ebb_save_options *options, ebb_error *error);
 
 /** Writes Keras's summary table of a loaded model. */
 EBB_API ebb_status ebb_model_summary(ebb_model model, ebb_text_function write, void *context,

@@ -72,6 +72,7 @@ struct model_config {
     uint32_t layer_count;
     port_config *inputs, *outputs;
     uint32_t input_count, output_count;
+    const json *source; /* {"class_name", "config", ...} as the file has it */
 };
 
 /* -- tensors -------------------------------------------------------------------------------- */
@@ -114,6 +115,8 @@ typedef struct description {
     uint32_t keras_major;      /* 1, 2, 3 */
     const char *backend;       /* "tensorflow", "theano", ... or "" */
     model_config *model;       /* NULL: the file holds weights only */
+    const char *config_text;   /* JSON that `model` was read from, as it stood in the file */
+    size_t config_length;
     weight_layout layout;
     tensor_group *groups;
     uint32_t group_count;

@@ -73,6 +73,22 @@ ebb_status file_writer_put(file_writer *w, const void *bytes, uint64_t length, e
     return EBB_OK;
 }
 
+ebb_status file_writer_patch(file_writer *w, uint64_t offset, const void *bytes, size_t length,
+                             ebb_error *error)
+{
+    const uint8_t *at = bytes;
+
+    while (length > 0) {
+        const ssize_t written = pwrite(w->descriptor, at, length, (off_t)offset);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return io_fault(w, "writing", error);
+        at += written;
+        offset += (uint64_t)written;
+        length -= (size_t)written;
+    }
+    return EBB_OK;
+}
+
 static void close_descriptor(file_writer *w)
 {
     if (w->descriptor < 0) return;
@@ -81,17 +97,47 @@ static void close_descriptor(file_writer *w)
     ledger_descriptor_closed(w->ledger);
 }
 
-ebb_status file_writer_commit(file_writer *w, ebb_error *error)
+/* Gives the finished file its name, or removes it. */
+static ebb_status commit(file_writer *w, ebb_status (*name)(file_writer *w, ebb_error *error),
+                         ebb_error *error)
 {
     ebb_status status = EBB_OK;
 
     if (fsync(w->descriptor) != 0) status = io_fault(w, "fsync", error);
     close_descriptor(w);
-    if (status == EBB_OK && rename(w->temporary, w->path) != 0)
-        status = io_fault(w, "renaming", error);
+    if (status == EBB_OK) status = name(w, error);
     if (status != EBB_OK) unlink(w->temporary);
     w->temporary = NULL;
     return status;
+}
+
+static ebb_status rename_over(file_writer *w, ebb_error *error)
+{
+    return rename(w->temporary, w->path) == 0 ? EBB_OK : io_fault(w, "renaming", error);
+}
+
+/* A link never replaces anything. Where a file system knows none, a look has to do. */
+static ebb_status link_new(file_writer *w, ebb_error *error)
+{
+    struct stat facts;
+
+    if (link(w->temporary, w->path) == 0) {
+        unlink(w->temporary);
+        return EBB_OK;
+    }
+    if (errno == EEXIST || lstat(w->path, &facts) == 0)
+        return fail(error, EBB_E_STATE, w->path, "there is a file of this name already");
+    return rename_over(w, error);
+}
+
+ebb_status file_writer_commit(file_writer *w, ebb_error *error)
+{
+    return commit(w, rename_over, error);
+}
+
+ebb_status file_writer_commit_new(file_writer *w, ebb_error *error)
+{
+    return commit(w, link_new, error);
 }
 
 void file_writer_discard(file_writer *w)

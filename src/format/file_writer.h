@@ -16,8 +16,13 @@ typedef struct file_writer {
  * regular file is. */
 ebb_status file_writer_open(region *home, const char *path, file_writer *w, ebb_error *error);
 ebb_status file_writer_put(file_writer *w, const void *bytes, uint64_t length, ebb_error *error);
+/* Writes over bytes that were put before. */
+ebb_status file_writer_patch(file_writer *w, uint64_t offset, const void *bytes, size_t length,
+                             ebb_error *error);
 /* fsync and rename; the file is complete afterwards. On failure the temporary file is gone. */
 ebb_status file_writer_commit(file_writer *w, ebb_error *error);
+/* The same, unless something has the name meanwhile: E_STATE, and that something stays as it is. */
+ebb_status file_writer_commit_new(file_writer *w, ebb_error *error);
 /* Removes what was begun. A no-op after commit. */
 void file_writer_discard(file_writer *w);
 

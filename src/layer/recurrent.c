@@ -23,7 +23,7 @@ uint32_t recurrent_tensors(const call_argument *a, value *values, uint32_t most)
     }
     for (uint32_t i = 0; a->kind == CALL_LIST && i < a->item_count; i++) {
         const uint32_t used = count < most ? count : most;
-        count += recurrent_tensors(&a->items[i], values + used, most - used);
+        count += recurrent_tensors(&a->items[i], most > 0 ? values + used : NULL, most - used);
     }
     return count;
 }

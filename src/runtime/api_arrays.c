@@ -1,14 +1,17 @@
-/* api_arrays.c -- the public functions of ebb/arrays.h: argument checks, handle to object, nothing else. */
+/* api_arrays.c -- the public functions of ebb/arrays.h: argument checks, handle to object, nothing
+ * else. */
 #include "base/status.h"
 #include "mem/handle.h"
 #include "runtime/arrays.h"
 
-ebb_status ebb_arrays_open(ebb_runtime handle, const char *path, ebb_arrays *result, ebb_error *error)
+ebb_status ebb_arrays_open(ebb_runtime handle, const char *path, ebb_arrays *result,
+                           ebb_error *error)
 {
     arrays *a = NULL;
 
     if (result == NULL || path == NULL) {
-        return fail(error, EBB_E_ARGUMENT, "ebb_arrays_open", "expected a path and a place for the handle");
+        return fail(error, EBB_E_ARGUMENT, "ebb_arrays_open",
+                    "expected a path and a place for the handle");
     }
     result->id = 0;
     runtime *r = runtime_acquire(handle, "ebb_arrays_open", error);
@@ -33,8 +36,8 @@ ebb_status ebb_arrays_close(ebb_arrays handle)
     handle_release(handle.id);
     runtime *r = runtime_acquire(owner, "ebb_arrays_close", NULL);
     if (r == NULL) return EBB_E_STALE; /* its runtime is closing and takes the arrays along */
-    void      *object = NULL;
-    const bool won    = handle_close_begin(HANDLE_ARRAYS, handle.id, 0, &object);
+    void *object = NULL;
+    const bool won = handle_close_begin(HANDLE_ARRAYS, handle.id, 0, &object);
     if (won) {
         arrays_close(r, object);
         handle_close_end(handle.id);
@@ -68,7 +71,8 @@ ebb_status ebb_arrays_read(ebb_arrays handle, uint32_t index, const char **name,
 ebb_status ebb_arrays_save(ebb_runtime handle, const char *path, const char *const *names,
                            const ebb_views *views, ebb_error *error)
 {
-    if (path == NULL || names == NULL || views == NULL || (views->count > 0 && views->items == NULL)) {
+    if (path == NULL || names == NULL || views == NULL ||
+        (views->count > 0 && views->items == NULL)) {
         return fail(error, EBB_E_ARGUMENT, "ebb_arrays_save", "expected a path, names and views");
     }
     runtime *r = runtime_acquire(handle, "ebb_arrays_save", error);

@@ -1,4 +1,5 @@
-/* api_model.c -- the public functions of ebb/model.h: argument checks, handle to object, nothing else. */
+/* api_model.c -- the public functions of ebb/model.h: argument checks, handle to object, nothing
+ * else. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,12 +8,13 @@
 #include "mem/handle.h"
 #include "runtime/report.h"
 
-ebb_status ebb_model_plan(ebb_runtime handle, const char *path, const ebb_load_options *options, ebb_plan *plan,
-                          ebb_error *error)
+ebb_status ebb_model_plan(ebb_runtime handle, const char *path, const ebb_load_options *options,
+                          ebb_plan *plan, ebb_error *error)
 {
     model *m = NULL;
 
-    if (plan == NULL) return fail(error, EBB_E_ARGUMENT, "ebb_model_plan", "expected a place for the plan");
+    if (plan == NULL)
+        return fail(error, EBB_E_ARGUMENT, "ebb_model_plan", "expected a place for the plan");
     runtime *r = runtime_acquire(handle, "ebb_model_plan", error);
     if (r == NULL) return EBB_E_STALE;
     *plan = (ebb_plan){0};
@@ -22,10 +24,11 @@ ebb_status ebb_model_plan(ebb_runtime handle, const char *path, const ebb_load_o
     return status;
 }
 
-ebb_status ebb_model_load(ebb_runtime handle, const char *path, const ebb_load_options *options, ebb_model *result,
-                          ebb_error *error)
+ebb_status ebb_model_load(ebb_runtime handle, const char *path, const ebb_load_options *options,
+                          ebb_model *result, ebb_error *error)
 {
-    if (result == NULL) return fail(error, EBB_E_ARGUMENT, "ebb_model_load", "expected a place for the handle");
+    if (result == NULL)
+        return fail(error, EBB_E_ARGUMENT, "ebb_model_load", "expected a place for the handle");
     result->id = 0;
     runtime *r = runtime_acquire(handle, "ebb_model_load", error);
     if (r == NULL) return EBB_E_STALE;
@@ -34,25 +37,25 @@ ebb_status ebb_model_load(ebb_runtime handle, const char *path, const ebb_load_o
     return status;
 }
 
-ebb_status ebb_model_unload(ebb_model handle, const ebb_unload_options *options, ebb_receipt *receipt,
-                            ebb_error *error)
+ebb_status ebb_model_unload(ebb_model handle, const ebb_unload_options *options,
+                            ebb_receipt *receipt, ebb_error *error)
 {
     runtime *r = model_owner_acquire(handle, "ebb_model_unload", error);
 
     if (r == NULL) return EBB_E_STALE;
-    const uint64_t   owner  = r->id;
+    const uint64_t owner = r->id;
     const ebb_status status = model_unload(handle.id, options, receipt, error);
     handle_release(owner);
     return status;
 }
 
-ebb_status ebb_model_delete(ebb_model handle, const ebb_unload_options *options, ebb_receipt *receipt,
-                            ebb_error *error)
+ebb_status ebb_model_delete(ebb_model handle, const ebb_unload_options *options,
+                            ebb_receipt *receipt, ebb_error *error)
 {
     runtime *r = model_owner_acquire(handle, "ebb_model_delete", error);
 
     if (r == NULL) return EBB_E_STALE;
-    const uint64_t   owner  = r->id;
+    const uint64_t owner = r->id;
     const ebb_status status = model_delete(handle, options, receipt, error);
     handle_release(owner);
     return status;
@@ -60,7 +63,7 @@ ebb_status ebb_model_delete(ebb_model handle, const ebb_unload_options *options,
 
 ebb_status ebb_file_remove(const char *path, ebb_receipt *receipt, ebb_error *error)
 {
-    ebb_receipt      local  = {0};
+    ebb_receipt local = {0};
     const ebb_status status = model_files_remove(path, &local, error);
 
     if (receipt != NULL) *receipt = local;
@@ -69,7 +72,7 @@ ebb_status ebb_file_remove(const char *path, ebb_receipt *receipt, ebb_error *er
 
 ebb_status ebb_file_remove_check(const char *path, ebb_receipt *receipt, ebb_error *error)
 {
-    ebb_receipt      local  = {0};
+    ebb_receipt local = {0};
     const ebb_status status = model_files_check(path, &local, error);
 
     if (receipt != NULL) *receipt = local;
@@ -111,18 +114,19 @@ ebb_status ebb_model_memory_read(ebb_model handle, ebb_memory *memory)
     if (m == NULL) return memory == NULL ? EBB_E_ARGUMENT : EBB_E_STALE;
     *memory = (ebb_memory){0};
     region_read(m->home, memory);
-    memory->peak  = region_bytes_peak(m->home);
+    memory->peak = region_bytes_peak(m->home);
     memory->limit = region_bytes_max(m->home);
     handle_release(handle.id);
     return EBB_OK;
 }
 
-/* -- ports and weights ------------------------------------------------------------------------------ */
+/* -- ports and weights
+ * ------------------------------------------------------------------------------ */
 
 static void copy_name(ebb_tensor_info *info, const char *name)
 {
     const size_t length = name == NULL ? 0 : strlen(name);
-    const size_t kept   = length < sizeof info->name ? length : sizeof info->name - 1;
+    const size_t kept = length < sizeof info->name ? length : sizeof info->name - 1;
 
     memset(info, 0, sizeof *info);
     if (kept > 0) memcpy(info->name, name, kept);
@@ -134,7 +138,7 @@ static void describe_port(const graph *g, const model_port *port, value v, ebb_t
 
     copy_name(info, port->name);
     info->dtype = graph_value(g, v)->dtype;
-    info->rank  = s->rank;
+    info->rank = s->rank;
     for (uint32_t i = 0; i < s->rank; i++) info->dims[i] = dim_known(s->dims[i]) ? s->dims[i] : -1;
 }
 
@@ -144,7 +148,9 @@ ebb_status ebb_model_input(ebb_model handle, uint32_t index, ebb_tensor_info *in
 
     if (m == NULL) return info == NULL ? EBB_E_ARGUMENT : EBB_E_STALE;
     const bool ok = index < m->built->input_count;
-    if (ok) describe_port(m->built->graph, &m->built->inputs[index], m->built->graph->inputs[index], info);
+    if (ok)
+        describe_port(m->built->graph, &m->built->inputs[index], m->built->graph->inputs[index],
+                      info);
     handle_release(handle.id);
     return ok ? EBB_OK : EBB_E_ARGUMENT;
 }
@@ -155,7 +161,9 @@ ebb_status ebb_model_output(ebb_model handle, uint32_t index, ebb_tensor_info *i
 
     if (m == NULL) return info == NULL ? EBB_E_ARGUMENT : EBB_E_STALE;
     const bool ok = index < m->built->output_count;
-    if (ok) describe_port(m->built->graph, &m->built->outputs[index], m->built->graph->outputs[index], info);
+    if (ok)
+        describe_port(m->built->graph, &m->built->outputs[index], m->built->graph->outputs[index],
+                      info);
     handle_release(handle.id);
     return ok ? EBB_OK : EBB_E_ARGUMENT;
 }
@@ -176,7 +184,8 @@ ebb_status ebb_model_weight(ebb_model handle, uint32_t index, ebb_tensor_info *i
     return ok ? EBB_OK : EBB_E_ARGUMENT;
 }
 
-ebb_status ebb_model_weight_get(ebb_model handle, uint32_t index, const ebb_view *view, ebb_error *error)
+ebb_status ebb_model_weight_get(ebb_model handle, uint32_t index, const ebb_view *view,
+                                ebb_error *error)
 {
     model *m = model_acquire(handle, "ebb_model_weight_get", error);
 
@@ -186,7 +195,8 @@ ebb_status ebb_model_weight_get(ebb_model handle, uint32_t index, const ebb_view
     return status;
 }
 
-ebb_status ebb_model_weight_set(ebb_model handle, uint32_t index, const ebb_view *view, ebb_error *error)
+ebb_status ebb_model_weight_set(ebb_model handle, uint32_t index, const ebb_view *view,
+                                ebb_error *error)
 {
     model *m = model_acquire(handle, "ebb_model_weight_set", error);
 
@@ -196,10 +206,22 @@ ebb_status ebb_model_weight_set(ebb_model handle, uint32_t index, const ebb_view
     return status;
 }
 
-/* -- predicting ------------------------------------------------------------------------------------- */
+ebb_status ebb_model_save(ebb_model handle, const char *path, const ebb_save_options *options,
+                          ebb_error *error)
+{
+    model *m = model_acquire(handle, "ebb_model_save", error);
 
-ebb_status ebb_model_output_shapes(ebb_model handle, const ebb_views *inputs, ebb_view *outputs, size_t count,
-                                   ebb_error *error)
+    if (m == NULL) return EBB_E_STALE;
+    const ebb_status status = model_save(m, path, options, error);
+    handle_release(handle.id);
+    return status;
+}
+
+/* -- predicting
+ * ------------------------------------------------------------------------------------- */
+
+ebb_status ebb_model_output_shapes(ebb_model handle, const ebb_views *inputs, ebb_view *outputs,
+                                   size_t count, ebb_error *error)
 {
     model *m = model_acquire(handle, "ebb_model_output_shapes", error);
 
@@ -209,7 +231,8 @@ ebb_status ebb_model_output_shapes(ebb_model handle, const ebb_views *inputs, eb
     return status;
 }
 
-ebb_status ebb_model_predict(ebb_model handle, const ebb_views *inputs, const ebb_views *outputs, ebb_error *error)
+ebb_status ebb_model_predict(ebb_model handle, const ebb_views *inputs, const ebb_views *outputs,
+                             ebb_error *error)
 {
     model *m = model_acquire(handle, "ebb_model_predict", error);
 
@@ -219,11 +242,13 @@ ebb_status ebb_model_predict(ebb_model handle, const ebb_views *inputs, const eb
     return status;
 }
 
-ebb_status ebb_model_predict_files(ebb_model handle, const char *const *inputs, const char *const *outputs,
-                                   const ebb_stream_options *options, ebb_error *error)
+ebb_status ebb_model_predict_files(ebb_model handle, const char *const *inputs,
+                                   const char *const *outputs, const ebb_stream_options *options,
+                                   ebb_error *error)
 {
     if (inputs == NULL || outputs == NULL) {
-        return fail(error, EBB_E_ARGUMENT, "ebb_model_predict_files", "expected a path per input and output");
+        return fail(error, EBB_E_ARGUMENT, "ebb_model_predict_files",
+                    "expected a path per input and output");
     }
     model *m = model_acquire(handle, "ebb_model_predict_files", error);
     if (m == NULL) return EBB_E_STALE;
@@ -232,11 +257,14 @@ ebb_status ebb_model_predict_files(ebb_model handle, const char *const *inputs, 
     return status;
 }
 
-/* -- reports ---------------------------------------------------------------------------------------- */
+/* -- reports
+ * ---------------------------------------------------------------------------------------- */
 
-ebb_status ebb_model_summary(ebb_model handle, ebb_text_function write, void *context, ebb_error *error)
+ebb_status ebb_model_summary(ebb_model handle, ebb_text_function write, void *context,
+                             ebb_error *error)
 {
-    if (write == NULL) return fail(error, EBB_E_ARGUMENT, "ebb_model_summary", "expected a text function");
+    if (write == NULL)
+        return fail(error, EBB_E_ARGUMENT, "ebb_model_summary", "expected a text function");
     model *m = model_acquire(handle, "ebb_model_summary", error);
     if (m == NULL) return EBB_E_STALE;
     const ebb_status status = report_model_summary(m, write, context, error);
@@ -247,7 +275,8 @@ ebb_status ebb_model_summary(ebb_model handle, ebb_text_function write, void *co
 ebb_status ebb_file_summary(ebb_runtime handle, const char *path, const ebb_load_options *options,
                             ebb_text_function write, void *context, ebb_error *error)
 {
-    if (write == NULL) return fail(error, EBB_E_ARGUMENT, "ebb_file_summary", "expected a text function");
+    if (write == NULL)
+        return fail(error, EBB_E_ARGUMENT, "ebb_file_summary", "expected a text function");
     runtime *r = runtime_acquire(handle, "ebb_file_summary", error);
     if (r == NULL) return EBB_E_STALE;
     const ebb_status status = report_summary(r, path, options, write, context, error);
@@ -256,10 +285,12 @@ ebb_status ebb_file_summary(ebb_runtime handle, const char *path, const ebb_load
 }
 
 ebb_status ebb_file_check(ebb_runtime handle, const char *path, const ebb_load_options *options,
-                          ebb_text_function write, void *context, uint32_t *problems, ebb_error *error)
+                          ebb_text_function write, void *context, uint32_t *problems,
+                          ebb_error *error)
 {
     if (write == NULL || problems == NULL) {
-        return fail(error, EBB_E_ARGUMENT, "ebb_file_check", "expected a text function and a place for the count");
+        return fail(error, EBB_E_ARGUMENT, "ebb_file_check",
+                    "expected a text function and a place for the count");
     }
     runtime *r = runtime_acquire(handle, "ebb_file_check", error);
     if (r == NULL) return EBB_E_STALE;
@@ -285,7 +316,7 @@ bool ebb_layer_read(uint32_t index, ebb_layer_info *info)
 bool ebb_layer_field_read(uint32_t index, uint32_t field, ebb_layer_field *info)
 {
     static const char *const kinds[] = {
-        [FIELD_I64] = "integer", [FIELD_F32] = "number",   [FIELD_BOOL] = "bool",
+        [FIELD_I64] = "integer", [FIELD_F32] = "number",    [FIELD_BOOL] = "bool",
         [FIELD_TEXT] = "text",   [FIELD_CHOICE] = "choice", [FIELD_ACTIVATION] = "activation",
         [FIELD_INTS] = "list",   [FIELD_JSON] = "any",      [FIELD_TRAINING] = "any",
     };
@@ -293,10 +324,10 @@ bool ebb_layer_field_read(uint32_t index, uint32_t field, ebb_layer_field *info)
 
     if (info == NULL || !ebb_layer_read(index, &layer) || field >= layer.fields) return false;
     const layer_field *f = &layer_table_at(index)->fields[field];
-    *info = (ebb_layer_field){.key       = f->key,
-                              .kind      = kinds[f->kind],
-                              .choices   = f->kind == FIELD_CHOICE ? f->choices : NULL,
-                              .required  = f->required,
+    *info = (ebb_layer_field){.key = f->key,
+                              .kind = kinds[f->kind],
+                              .choices = f->kind == FIELD_CHOICE ? f->choices : NULL,
+                              .required = f->required,
                               .otherwise = f->otherwise};
     return true;
 }

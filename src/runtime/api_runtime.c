@@ -1,4 +1,5 @@
-/* api_runtime.c -- the public functions of ebb/runtime.h: argument checks, handle to object, nothing else. */
+/* api_runtime.c -- the public functions of ebb/runtime.h: argument checks, handle to object,
+ * nothing else. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -6,9 +7,11 @@
 #include "mem/handle.h"
 #include "runtime/report.h"
 
-ebb_status ebb_runtime_open(const ebb_runtime_options *options, ebb_runtime *handle, ebb_error *error)
+ebb_status ebb_runtime_open(const ebb_runtime_options *options, ebb_runtime *handle,
+                            ebb_error *error)
 {
-    if (handle == NULL) return fail(error, EBB_E_ARGUMENT, "ebb_runtime_open", "expected a place for the handle");
+    if (handle == NULL)
+        return fail(error, EBB_E_ARGUMENT, "ebb_runtime_open", "expected a place for the handle");
     return runtime_open(options, &handle->id, error);
 }
 
@@ -22,7 +25,8 @@ ebb_status ebb_memory_read(ebb_runtime handle, ebb_memory *memory)
     return EBB_OK;
 }
 
-ebb_status ebb_memory_report(ebb_runtime handle, ebb_report_format format, ebb_text_function write, void *context)
+ebb_status ebb_memory_report(ebb_runtime handle, ebb_report_format format, ebb_text_function write,
+                             void *context)
 {
     runtime *r = write == NULL ? NULL : runtime_acquire(handle, "ebb_memory_report", NULL);
 
@@ -35,8 +39,8 @@ ebb_status ebb_memory_report(ebb_runtime handle, ebb_report_format format, ebb_t
 ebb_status ebb_trim(ebb_runtime handle, ebb_receipt *receipt)
 {
     const uint64_t begin = clock_ns();
-    ebb_receipt    local = {0};
-    runtime       *r     = runtime_acquire(handle, "ebb_trim", NULL);
+    ebb_receipt local = {0};
+    runtime *r = runtime_acquire(handle, "ebb_trim", NULL);
 
     if (r == NULL) return EBB_E_STALE;
     pthread_mutex_lock(&r->mutex);
@@ -44,10 +48,10 @@ ebb_status ebb_trim(ebb_runtime handle, ebb_receipt *receipt)
         local.bytes[EBB_CLASS_ACTIVATIONS] += plans_trim(m);
     }
     pthread_mutex_unlock(&r->mutex);
-    runtime_heap_trim();
+    runtime_rest(r);
     local.bytes_total = local.bytes[EBB_CLASS_ACTIVATIONS];
-    local.live_after  = region_bytes_live(r->root);
-    local.time_ns     = clock_ns() - begin;
+    local.live_after = region_bytes_live(r->root);
+    local.time_ns = clock_ns() - begin;
     handle_release(handle.id);
     if (receipt != NULL) *receipt = local;
     return EBB_OK;
@@ -62,7 +66,7 @@ ebb_status ebb_devices_list(ebb_runtime handle, ebb_device_info *devices, size_t
         memset(devices, 0, sizeof *devices);
         memcpy(devices->name, r->device.name, sizeof devices->name);
         memcpy(devices->description, r->device.description, sizeof devices->description);
-        devices->bytes_live  = region_bytes_live(r->root);
+        devices->bytes_live = region_bytes_live(r->root);
         devices->bytes_limit = region_bytes_max(r->root);
     }
     *count = 1;

@@ -1,4 +1,5 @@
-/* arrays.c -- see arrays.h. A .npy is read straight into its array; members of a .npz through their own source. */
+/* arrays.c -- see arrays.h. A .npy is read straight into its array; members of a .npz through their
+ * own source. */
 #include "runtime/arrays.h"
 
 #include <string.h>
@@ -13,13 +14,13 @@
 
 static ebb_status read_array(region *home, source *s, array_entry *entry, ebb_error *error)
 {
-    const uint64_t size   = source_bytes(s);
-    const size_t   length = size < HEADER_BYTES ? (size_t)size : HEADER_BYTES;
-    npy_header     header;
-    region        *work   = region_open(home, "header", EBB_CLASS_SCRATCH, 0);
-    void          *bytes  = work == NULL ? NULL : region_block(work, length + 1);
-    ebb_status     status = bytes == NULL ? region_fail(home, error, source_name(s), "a header")
-                                          : source_read(s, 0, bytes, length, error);
+    const uint64_t size = source_bytes(s);
+    const size_t length = size < HEADER_BYTES ? (size_t)size : HEADER_BYTES;
+    npy_header header;
+    region *work = region_open(home, "header", EBB_CLASS_SCRATCH, 0);
+    void *bytes = work == NULL ? NULL : region_block(work, length + 1);
+    ebb_status status = bytes == NULL ? region_fail(home, error, source_name(s), "a header")
+                                      : source_read(s, 0, bytes, length, error);
 
     if (status == EBB_OK) status = npy_header_read(bytes, length, source_name(s), &header, error);
     region_close(work);
@@ -42,13 +43,14 @@ static ebb_status read_member(region *home, zip_archive *archive, const zip_memb
                               array_entry *entry, ebb_error *error)
 {
     const size_t length = strlen(member->name);
-    const bool   is_npy = length > 4 && strcmp(member->name + length - 4, ".npy") == 0;
-    source      *s      = NULL;
+    const bool is_npy = length > 4 && strcmp(member->name + length - 4, ".npy") == 0;
+    source *s = NULL;
 
-    if (!is_npy) return fail(error, EBB_E_FORMAT, member->name, "expected only .npy members in a .npz");
+    if (!is_npy)
+        return fail(error, EBB_E_FORMAT, member->name, "expected only .npy members in a .npz");
     entry->name = region_text_length(home, member->name, length - 4);
     if (entry->name == NULL) return region_fail(home, error, member->name, "a name");
-    region    *work   = region_open(home, "member", EBB_CLASS_SCRATCH, 0);
+    region *work = region_open(home, "member", EBB_CLASS_SCRATCH, 0);
     ebb_status status = work == NULL ? region_fail(home, error, member->name, "a member")
                                      : zip_source(work, archive, member, &s, error);
     if (status == EBB_OK) status = read_array(home, s, entry, error);
@@ -81,20 +83,20 @@ static ebb_status read_members(arrays *a, zip_archive *archive, ebb_error *error
 
 static ebb_status read_all(arrays *a, source *file, ebb_error *error)
 {
-    uint8_t      head[4] = {0};
+    uint8_t head[4] = {0};
     zip_archive *archive = NULL;
-    ebb_status   status  = source_bytes(file) < sizeof head ? EBB_OK
-                                                            : source_read(file, 0, head, sizeof head, error);
+    ebb_status status =
+        source_bytes(file) < sizeof head ? EBB_OK : source_read(file, 0, head, sizeof head, error);
 
     if (status != EBB_OK) return status;
     const bool is_zip = memcmp(head, "PK", 2) == 0;
     if (is_zip) status = zip_open(a->home, file, &archive, error);
     if (status != EBB_OK) return status;
     const uint32_t count = is_zip ? archive->count : 1;
-    a->entries           = region_new(a->home, array_entry, count + 1);
+    a->entries = region_new(a->home, array_entry, count + 1);
     if (a->entries == NULL) return region_fail(a->home, error, source_name(file), "arrays");
     if (!is_zip) {
-        a->count           = 1;
+        a->count = 1;
         a->entries[0].name = "";
         return read_array(a->home, file, &a->entries[0], error);
     }
@@ -105,7 +107,7 @@ static void link_arrays(runtime *r, arrays *a)
 {
     pthread_mutex_lock(&r->mutex);
     a->owner = r->id;
-    a->next  = r->arrays;
+    a->next = r->arrays;
     if (a->next != NULL) a->next->previous = a;
     r->arrays = a;
     pthread_mutex_unlock(&r->mutex);
@@ -114,8 +116,10 @@ static void link_arrays(runtime *r, arrays *a)
 void arrays_close(runtime *r, arrays *a)
 {
     pthread_mutex_lock(&r->mutex);
-    if (a->previous != NULL) a->previous->next = a->next;
-    else r->arrays = a->next;
+    if (a->previous != NULL)
+        a->previous->next = a->next;
+    else
+        r->arrays = a->next;
     if (a->next != NULL) a->next->previous = a->previous;
     pthread_mutex_unlock(&r->mutex);
     region_close(a->home);
@@ -125,14 +129,14 @@ ebb_status arrays_read(runtime *r, const char *path, arrays **result, ebb_error 
 {
     source *file = NULL;
     region *home = region_open(r->root, "arrays", EBB_CLASS_DATA, 0);
-    arrays *a    = home == NULL ? NULL : region_new(home, arrays, 1);
+    arrays *a = home == NULL ? NULL : region_new(home, arrays, 1);
 
     if (a == NULL) {
         const ebb_status status = region_fail(home == NULL ? r->root : home, error, path, "arrays");
         region_close(home);
         return status;
     }
-    a->home           = home;
+    a->home = home;
     ebb_status status = source_open(home, path, &file, error);
     if (status == EBB_OK) status = read_all(a, file, error);
     if (status == EBB_OK) status = source_unchanged(file, error);
@@ -155,34 +159,36 @@ static ebb_status save_views(region *work, file_writer *file, bool is_npy, const
     zip_writer_begin(work, file, &zip);
     for (size_t i = 0; i < views->count && status == EBB_OK; i++) {
         const ebb_view *view = &views->items[i];
-        char            head[256];
-        npy_header      header = {.dtype = view->dtype, .rank = view->rank};
+        char head[256];
+        npy_header header = {.dtype = view->dtype, .rank = view->rank};
         memcpy(header.dims, view->dims, sizeof header.dims);
-        const size_t   head_bytes = npy_header_write(&header, head);
-        const uint64_t bytes      = ebb_view_bytes(view);
+        const size_t head_bytes = npy_header_write(&header, head);
+        const uint64_t bytes = ebb_view_bytes(view);
         if (is_npy) {
             status = file_writer_put(file, head, head_bytes, error);
             if (status == EBB_OK) status = file_writer_put(file, view->data, bytes, error);
             continue;
         }
         const char *name = region_format(work, "%s.npy", names[i]);
-        status = name == NULL ? region_fail(work, error, names[i], "a name")
-                              : zip_writer_add(&zip, name, head, head_bytes, view->data, bytes, error);
+        status = name == NULL
+                     ? region_fail(work, error, names[i], "a name")
+                     : zip_writer_add(&zip, name, head, head_bytes, view->data, bytes, error);
     }
     return status == EBB_OK && !is_npy ? zip_writer_end(&zip, error) : status;
 }
 
-static ebb_status check_array(const char *path, const char *const *names, const ebb_views *views, size_t i,
-                              ebb_error *error)
+static ebb_status check_array(const char *path, const char *const *names, const ebb_views *views,
+                              size_t i, ebb_error *error)
 {
-    const ebb_view *view  = &views->items[i];
-    const uint64_t  bytes = ebb_view_bytes(view);
+    const ebb_view *view = &views->items[i];
+    const uint64_t bytes = ebb_view_bytes(view);
 
     if (names[i] == NULL) return fail(error, EBB_E_ARGUMENT, path, "array %zu has no name", i);
-    if (bytes == UINT64_MAX) return fail(error, EBB_E_ARGUMENT, path, "array '%s' has no valid shape", names[i]);
+    if (bytes == UINT64_MAX)
+        return fail(error, EBB_E_ARGUMENT, path, "array '%s' has no valid shape", names[i]);
     if (ebb_dtype_bytes(view->dtype) == 0) {
-        return fail(error, EBB_E_ARGUMENT, path, "array '%s': %d is no data type of EBB_DTYPE_MAP", names[i],
-                    (int)view->dtype);
+        return fail(error, EBB_E_ARGUMENT, path, "array '%s': %d is no data type of EBB_DTYPE_MAP",
+                    names[i], (int)view->dtype);
     }
     if (view->data == NULL && bytes > 0) {
         return fail(error, EBB_E_ARGUMENT, path, "array '%s' has no memory", names[i]);
@@ -194,16 +200,16 @@ static ebb_status check_array(const char *path, const char *const *names, const 
     return EBB_OK;
 }
 
-ebb_status arrays_save(runtime *r, const char *path, const char *const *names, const ebb_views *views,
-                       ebb_error *error)
+ebb_status arrays_save(runtime *r, const char *path, const char *const *names,
+                       const ebb_views *views, ebb_error *error)
 {
     const size_t length = strlen(path);
-    const bool   is_npy = length > 4 && strcmp(path + length - 4, ".npy") == 0;
-    file_writer  file;
+    const bool is_npy = length > 4 && strcmp(path + length - 4, ".npy") == 0;
+    file_writer file;
 
     if (is_npy && views->count != 1) {
-        return fail(error, EBB_E_ARGUMENT, path, "a .npy holds exactly one array, got %zu; name the file .npz",
-                    views->count);
+        return fail(error, EBB_E_ARGUMENT, path,
+                    "a .npy holds exactly one array, got %zu; name the file .npz", views->count);
     }
     for (size_t i = 0; i < views->count; i++) {
         const ebb_status checked = check_array(path, names, views, i, error);

@@ -6,7 +6,7 @@
 
 void executor_init(executor *x, ledger *l, uint32_t threads)
 {
-    x->ledger  = l;
+    x->ledger = l;
     x->threads = threads <= PARALLEL_WORKERS_MAX ? threads : PARALLEL_WORKERS_MAX;
     pthread_mutex_init(&x->mutex, NULL);
 }
@@ -23,7 +23,7 @@ void executor_fini(executor *x)
 /* Under the mutex. */
 static bool start(executor *x)
 {
-    const uint32_t wanted  = x->threads > 1 ? x->threads - 1 : 0;
+    const uint32_t wanted = x->threads > 1 ? x->threads - 1 : 0;
     const uint32_t workers = parallel_team_start(&x->team, wanted);
 
     x->is_running = workers > 0 || wanted == 0;
@@ -49,7 +49,8 @@ ebb_status executor_hold(executor *x, ebb_error *error)
     if (ok) x->holders++;
     pthread_mutex_unlock(&x->mutex);
     if (ok) return EBB_OK;
-    return fail(error, EBB_E_MEMORY, "threads", "the system gives no thread for parallel predictions");
+    return fail(error, EBB_E_MEMORY, "threads",
+                "the system gives no thread for parallel predictions");
 }
 
 uint32_t executor_release(executor *x)
@@ -92,6 +93,6 @@ void executor_run(executor *x, void (*run)(void *context), void *context)
 void executor_after_fork(executor *x)
 {
     x->is_running = false;
-    x->is_led     = false;
+    x->is_led = false;
     parallel_team_forget(&x->team);
 }

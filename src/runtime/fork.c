@@ -1,9 +1,10 @@
 /* fork.c -- correct after fork().
  *
- * Before a fork every lock of every runtime is taken, so the child sees whole structures. In the child only the forking
- * thread lives: leases and pins of other threads are void, executor threads are gone and start again when they are
- * needed. What another thread was loading at that moment stays in the child's ledger until the runtime closes.
- * The list of runtimes is process-wide state, with the handle table the only one of ebb. */
+ * Before a fork every lock of every runtime is taken, so the child sees whole structures. In the
+ * child only the forking thread lives: leases and pins of other threads are void, executor threads
+ * are gone and start again when they are needed. What another thread was loading at that moment
+ * stays in the child's ledger until the runtime closes. The list of runtimes is process-wide state,
+ * with the handle table the only one of ebb. */
 #include <stdlib.h>
 
 #include "base/status.h"
@@ -11,9 +12,9 @@
 #include "runtime/model.h"
 
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t  hooks_once = PTHREAD_ONCE_INIT;
-static runtime        *runtimes;
-static int             hooks_result;
+static pthread_once_t hooks_once = PTHREAD_ONCE_INIT;
+static runtime *runtimes;
+static int hooks_result;
 
 static void prepare(void)
 {
@@ -83,8 +84,10 @@ ebb_status fork_register(runtime *r, ebb_error *error)
 void fork_unregister(runtime *r)
 {
     pthread_mutex_lock(&list_mutex);
-    if (r->previous != NULL) r->previous->next = r->next;
-    else runtimes = r->next;
+    if (r->previous != NULL)
+        r->previous->next = r->next;
+    else
+        runtimes = r->next;
     if (r->next != NULL) r->next->previous = r->previous;
     pthread_mutex_unlock(&list_mutex);
 }

@@ -1,4 +1,5 @@
-/* lanes.c -- leases of a model's activation arenas. Without contention a lease is one atomic exchange.
+/* lanes.c -- leases of a model's activation arenas. Without contention a lease is one atomic
+ * exchange.
  *
  * No wake-up is lost: a waiter counts itself and then looks, a releaser frees and then looks for
  * waiters; all four in one order (sequentially consistent), so at least one sees the other. */
@@ -7,8 +8,7 @@
 static bool try_take(model *m, uint32_t *index)
 {
     for (uint32_t i = 0; i < m->lane_count; i++) {
-        if (!atomic_load(&m->lanes[i].is_busy) &&
-            !atomic_exchange(&m->lanes[i].is_busy, true)) {
+        if (!atomic_load(&m->lanes[i].is_busy) && !atomic_exchange(&m->lanes[i].is_busy, true)) {
             *index = i;
             return true;
         }

@@ -1,4 +1,5 @@
-/* meter.h -- what the operating system says about this process (Linux, /proc). Measured, never counted. */
+/* meter.h -- what the operating system says about this process (Linux, /proc). Measured, never
+ * counted. */
 #ifndef EBB_RUNTIME_METER_H
 #define EBB_RUNTIME_METER_H
 

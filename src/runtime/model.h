@@ -6,8 +6,8 @@
  *         ├─ "staging"   scratch while loading, closed when ready
  *         └─ "plans"     cached: executables for shapes that were not planned, each a child region
  *
- * Life: stage (everything but weights, code and arenas; this is what a plan costs and is thrown away after) ->
- * fill -> seal -> handle. Unload: no new users, wait, close.
+ * Life: stage (everything but weights, code and arenas; this is what a plan costs and is thrown
+ * away after) -> fill -> seal -> handle. Unload: no new users, wait, close.
  */
 #ifndef EBB_RUNTIME_MODEL_H
 #define EBB_RUNTIME_MODEL_H
@@ -20,69 +20,73 @@
 #include "layer/bind.h"
 #include "runtime/runtime.h"
 
-#define BATCH_AUTO_MAX 32u
+#define BATCH_AUTO_MAX   32u
 #define BATCH_AUTO_BYTES ((uint64_t)1 << 20)
-#define LANES_MAX 256u
-#define PORTS_MAX 64u    /* inputs, and outputs: views of a prediction live on the stack */
-#define SYMBOLS_MAX 256u /* unknown axes of all inputs */
-#define PLANS_DEFAULT 8u
-#define PLANNED_MAX 2u
+#define LANES_MAX        256u
+#define PORTS_MAX        64u  /* inputs, and outputs: views of a prediction live on the stack */
+#define SYMBOLS_MAX      256u /* unknown axes of all inputs */
+#define PLANS_DEFAULT    8u
+#define PLANNED_MAX      2u
 
 typedef struct lane {
     atomic_bool is_busy;
-    void       *arena;
+    void *arena;
 } lane;
 
 typedef struct plan_entry {
-    region     *home;   /* child of model->plans */
+    region *home; /* child of model->plans */
     executable *e;
-    void      **arenas; /* per lane; NULL until that lane runs it */
-    uint64_t    used_at;
-    uint32_t    users;
+    void **arenas; /* per lane; NULL until that lane runs it */
+    uint64_t used_at;
+    uint32_t users;
 } plan_entry;
 
 struct model {
-    uint64_t          id;
-    runtime          *owner;
-    model            *next, *previous; /* in runtime->models */
-    region           *home, *store, *arenas, *plans;
-    description      *d;
-    built_model      *built;
-    const char       *file; /* absolute path it came from */
-    weight_source    *sources;
-    weights          *weights;
-    executable       *planned[PLANNED_MAX]; /* rows 1, rows batch */
-    uint32_t          planned_count;
-    lane             *lanes;
-    uint32_t          lane_count;
-    uint64_t          arena_bytes; /* of one lane */
-    pthread_mutex_t   mutex;       /* lanes' waiters, plan cache */
-    pthread_cond_t    lane_free;
-    atomic_uint       lane_waiters;
-    plan_entry       *entries;
-    uint32_t          entry_max;
-    uint64_t          clock; /* of the plan cache's LRU */
-    int64_t           batch_symbol; /* number of the free symbol; -1 = the file fixes the batch */
-    bool              is_row_wise;  /* a batch may run in passes */
-    bool              holds_executor;
-    ebb_load_options  options;      /* with defaults filled in */
-    ebb_model_info    info;
-    uint64_t          load_ns;
+    uint64_t id;
+    runtime *owner;
+    model *next, *previous; /* in runtime->models */
+    region *home, *store, *arenas, *plans;
+    description *d;
+    built_model *built;
+    const char *file; /* absolute path it came from */
+    weight_source *sources;
+    weights *weights;
+    executable *planned[PLANNED_MAX]; /* rows 1, rows batch */
+    uint32_t planned_count;
+    lane *lanes;
+    uint32_t lane_count;
+    uint64_t arena_bytes;  /* of one lane */
+    pthread_mutex_t mutex; /* lanes' waiters, plan cache */
+    pthread_cond_t lane_free;
+    atomic_uint lane_waiters;
+    plan_entry *entries;
+    uint32_t entry_max;
+    uint64_t clock;       /* of the plan cache's LRU */
+    int64_t batch_symbol; /* number of the free symbol; -1 = the file fixes the batch */
+    bool is_row_wise;     /* a batch may run in passes */
+    bool holds_executor;
+    ebb_load_options options; /* with defaults filled in */
+    ebb_model_info info;
+    uint64_t load_ns;
 };
 
 /* Fills in defaults; E_ARGUMENT for values out of range. */
-ebb_status load_options_read(const ebb_load_options *options, ebb_load_options *result, ebb_error *error);
+ebb_status load_options_read(const ebb_load_options *options, ebb_load_options *result,
+                             ebb_error *error);
 
-/* Everything but weights, code and arenas. *result is set as soon as there is anything to discard. */
-ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *options, model **result,
-                       ebb_error *error);
-/* Closes whatever a stage or load made, from any point on. Returns threads ended. NULL is a no-op. */
+/* Everything but weights, code and arenas. *result is set as soon as there is anything to discard.
+ */
+ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *options,
+                       model **result, ebb_error *error);
+/* Closes whatever a stage or load made, from any point on. Returns threads ended. NULL is a no-op.
+ */
 uint32_t model_discard(model *m);
 
 /* What the staged model will take: exact, and the peak while loading. */
 void model_plan_read(const model *m, ebb_plan *plan);
 
-/* Stages, reads the plan and asks for admission, as a load would; *staged is for model_discard(). */
+/* Stages, reads the plan and asks for admission, as a load would; *staged is for model_discard().
+ */
 ebb_status model_plan(runtime *r, const char *path, const ebb_load_options *options, ebb_plan *plan,
                       model **staged, ebb_error *error);
 
@@ -101,38 +105,50 @@ model *model_acquire(ebb_model handle, const char *where, ebb_error *error);
 /* The runtime of a model, pinned until handle_release(r->id). For calls that outlive the model. */
 runtime *model_owner_acquire(ebb_model handle, const char *where, ebb_error *error);
 
-/* -- predict ------------------------------------------------------------------------------------- */
+/* -- predict -------------------------------------------------------------------------------------
+ */
 
-ebb_status model_predict(model *m, const ebb_views *inputs, const ebb_views *outputs, ebb_error *error);
+ebb_status model_predict(model *m, const ebb_views *inputs, const ebb_views *outputs,
+                         ebb_error *error);
 ebb_status model_output_shapes(model *m, const ebb_views *inputs, ebb_view *outputs, size_t count,
                                ebb_error *error);
 /* Takes every lane (weights_set); released one by one. */
 void lanes_take_all(model *m);
 void lanes_release_all(model *m);
 uint32_t lane_take(model *m);
-void     lane_release(model *m, uint32_t index);
+void lane_release(model *m, uint32_t index);
 
-/* The executable for these symbol values and this lane, ready to run: planned, cached, or made now. */
+/* The executable for these symbol values and this lane, ready to run: planned, cached, or made now.
+ */
 ebb_status plans_find(model *m, const int64_t *symbols, uint32_t lane_index, executable **result,
                       plan_entry **entry, ebb_error *error);
-void       plans_release(model *m, plan_entry *entry);
+void plans_release(model *m, plan_entry *entry);
 /* Closes cached executables that nobody uses; returns bytes given back. */
-uint64_t   plans_trim(model *m);
-void       plans_close(model *m);
-bool       executable_matches(const executable *e, const int64_t *symbols);
+uint64_t plans_trim(model *m);
+void plans_close(model *m);
+bool executable_matches(const executable *e, const int64_t *symbols);
 
-/* -- weights ------------------------------------------------------------------------------------- */
+/* -- weights -------------------------------------------------------------------------------------
+ */
 
 ebb_status model_weight_get(model *m, uint32_t index, const ebb_view *view, ebb_error *error);
 ebb_status model_weight_set(model *m, uint32_t index, const ebb_view *view, ebb_error *error);
 
-/* -- files --------------------------------------------------------------------------------------- */
+/* -- saving --------------------------------------------------------------------------------------
+ */
+
+ebb_status model_save(model *m, const char *path, const ebb_save_options *options,
+                      ebb_error *error);
+
+/* -- files ---------------------------------------------------------------------------------------
+ */
 
 ebb_status model_predict_files(model *m, const char *const *inputs, const char *const *outputs,
                                const ebb_stream_options *options, ebb_error *error);
-ebb_status model_files_remove(const char *path, ebb_receipt *receipt, ebb_error *error); /* receipt: never NULL */
-/* Can model_files_remove() succeed? E_UNSUPPORTED names what else is in the folder. The receipt (may be NULL) lists
- * what would go. */
+ebb_status model_files_remove(const char *path, ebb_receipt *receipt,
+                              ebb_error *error); /* receipt: never NULL */
+/* Can model_files_remove() succeed? E_UNSUPPORTED names what else is in the folder. The receipt
+ * (may be NULL) lists what would go. */
 ebb_status model_files_check(const char *path, ebb_receipt *receipt, ebb_error *error);
 
 #endif

@@ -10,7 +10,8 @@
 #include "runtime/model.h"
 #include "runtime/options.h"
 
-/* -- admission ---------------------------------------------------------------------------------- */
+/* -- admission ----------------------------------------------------------------------------------
+ */
 
 /* "mnist 1204224, resnet50 110100480": what could be unloaded to make room. */
 static void list_models(runtime *r, char *text, size_t capacity)
@@ -20,8 +21,9 @@ static void list_models(runtime *r, char *text, size_t capacity)
     text[0] = 0;
     pthread_mutex_lock(&r->mutex);
     for (const model *m = r->models; m != NULL && length + 1 < capacity; m = m->next) {
-        const int written = snprintf(text + length, capacity - length, "%s%.40s %" PRIu64,
-                                     length > 0 ? ", " : "", m->info.name, region_bytes_live(m->home));
+        const int written =
+            snprintf(text + length, capacity - length, "%s%.40s %" PRIu64, length > 0 ? ", " : "",
+                     m->info.name, region_bytes_live(m->home));
         if (written < 0) break;
         length += (size_t)written;
     }
@@ -32,12 +34,13 @@ static ebb_status admit(runtime *r, const model *m, const char *path, const ebb_
                         ebb_error *error)
 {
     const uint64_t limit = region_bytes_max(r->root);
-    const uint64_t live  = region_bytes_live(r->root) - region_bytes_live(m->home);
-    char           loaded[160];
+    const uint64_t live = region_bytes_live(r->root) - region_bytes_live(m->home);
+    char loaded[160];
 
     if (m->options.bytes_max != 0 && plan->peak > m->options.bytes_max) {
         return fail(error, EBB_E_MEMORY, path,
-                    "needs %" PRIu64 " bytes (%" PRIu64 " while loading), but bytes_max of this model is "
+                    "needs %" PRIu64 " bytes (%" PRIu64
+                    " while loading), but bytes_max of this model is "
                     "%" PRIu64 "; raise it, plan for a smaller batch or fewer lanes",
                     plan->total, plan->peak, m->options.bytes_max);
     }
@@ -50,20 +53,22 @@ static ebb_status admit(runtime *r, const model *m, const char *path, const ebb_
                 loaded[0] != 0 ? "loaded now: " : "nothing is loaded that could go", loaded);
 }
 
-/* -- weights ------------------------------------------------------------------------------------ */
+/* -- weights ------------------------------------------------------------------------------------
+ */
 
 static ebb_status read_weight(void *context, region *scratch, uint32_t index, uint64_t first,
                               uint64_t count, void *bytes, ebb_error *error)
 {
     model *m = context;
 
-    return bind_read(scratch, &m->sources[index], m->built->weights[index], first, count, bytes, error);
+    return bind_read(scratch, &m->sources[index], m->built->weights[index], first, count, bytes,
+                     error);
 }
 
 static ebb_status fill_weights(model *m, ebb_error *error)
 {
-    const weight_reader reader  = {read_weight, m};
-    region             *staging = region_open(m->home, "staging", EBB_CLASS_SCRATCH, 0);
+    const weight_reader reader = {read_weight, m};
+    region *staging = region_open(m->home, "staging", EBB_CLASS_SCRATCH, 0);
 
     if (staging == NULL) return region_fail(m->home, error, m->info.path, "staging");
     ebb_status status = weights_fill(m->weights, m->store, staging, &reader, error);
@@ -72,7 +77,8 @@ static ebb_status fill_weights(model *m, ebb_error *error)
     return status;
 }
 
-/* -- code and lanes ------------------------------------------------------------------------------ */
+/* -- code and lanes ------------------------------------------------------------------------------
+ */
 
 static bool makes_code(const executable *e)
 {
@@ -82,10 +88,11 @@ static bool makes_code(const executable *e)
     return false;
 }
 
-/* What a library takes for its generated code cannot be counted, so the process is measured around it. */
+/* What a library takes for its generated code cannot be counted, so the process is measured around
+ * it. */
 static ebb_status open_code(model *m, ebb_error *error)
 {
-    bool       any    = false;
+    bool any = false;
     ebb_status status = EBB_OK;
 
     for (uint32_t i = 0; i < m->planned_count; i++) any |= makes_code(m->planned[i]);
@@ -121,7 +128,7 @@ static ebb_status make_ready(model *m, ebb_error *error)
     if (status == EBB_OK) status = open_code(m, error);
     if (status == EBB_OK) status = open_lanes(m, error);
     if (status == EBB_OK && m->info.threads > 1) {
-        status            = executor_hold(&m->owner->executor, error);
+        status = executor_hold(&m->owner->executor, error);
         m->holds_executor = status == EBB_OK;
     }
     if (status != EBB_OK) return status;
@@ -148,8 +155,10 @@ void model_unlink(model *m)
     runtime *r = m->owner;
 
     pthread_mutex_lock(&r->mutex);
-    if (m->previous != NULL) m->previous->next = m->next;
-    else r->models = m->next;
+    if (m->previous != NULL)
+        m->previous->next = m->next;
+    else
+        r->models = m->next;
     if (m->next != NULL) m->next->previous = m->previous;
     r->model_count--;
     pthread_mutex_unlock(&r->mutex);
@@ -159,12 +168,12 @@ ebb_status model_plan(runtime *r, const char *path, const ebb_load_options *opti
                       model **staged, ebb_error *error)
 {
     ebb_load_options asked;
-    ebb_status       status = load_options_read(options, &asked, error);
+    ebb_status status = load_options_read(options, &asked, error);
 
     if (status != EBB_OK) return status;
     const uint64_t limit = asked.bytes_max;
-    asked.bytes_max      = 0; /* a limit too low for staging is answered with the whole plan as well */
-    status               = model_stage(r, path, &asked, staged, error);
+    asked.bytes_max = 0; /* a limit too low for staging is answered with the whole plan as well */
+    status = model_stage(r, path, &asked, staged, error);
     if (status != EBB_OK) return status;
     (*staged)->options.bytes_max = limit;
     model_plan_read(*staged, plan);
@@ -177,9 +186,9 @@ ebb_status model_load(runtime *r, const char *path, const ebb_load_options *opti
                       ebb_error *error)
 {
     const uint64_t begin = clock_ns();
-    model         *m     = NULL;
-    ebb_plan       plan;
-    ebb_status     status = model_plan(r, path, options, &plan, &m, error);
+    model *m = NULL;
+    ebb_plan plan;
+    ebb_status status = model_plan(r, path, options, &plan, &m, error);
 
     if (status == EBB_OK) status = make_ready(m, error);
     if (status == EBB_OK) {
@@ -200,25 +209,27 @@ ebb_status model_load(runtime *r, const char *path, const ebb_load_options *opti
     return EBB_OK;
 }
 
-/* -- going ---------------------------------------------------------------------------------------- */
+/* -- going ----------------------------------------------------------------------------------------
+ */
 
 uint32_t model_discard(model *m)
 {
     uint32_t threads = 0;
-    bool     trim    = false;
+    bool trim = false;
 
     if (m == NULL) return 0;
+    runtime *const r = m->owner;
     plans_close(m);
     for (uint32_t i = 0; i < m->planned_count; i++) {
         trim |= makes_code(m->planned[i]);
         executable_close(m->planned[i]);
     }
     description_close(m->d);
-    if (m->holds_executor) threads = executor_release(&m->owner->executor);
+    if (m->holds_executor) threads = executor_release(&r->executor);
     pthread_cond_destroy(&m->lane_free);
     pthread_mutex_destroy(&m->mutex);
     region_close(m->home);
-    if (trim) runtime_heap_trim();
+    if (trim) runtime_rest(r);
     return threads;
 }
 
@@ -229,17 +240,18 @@ static void fill_receipt(ebb_receipt *receipt, const model *m)
     region_read(m->home, &held);
     memcpy(receipt->bytes, held.by_class, sizeof receipt->bytes);
     receipt->bytes_total = held.live;
-    receipt->models      = 1;
+    receipt->models = 1;
 }
 
 ebb_status model_unload(uint64_t id, const ebb_unload_options *options, ebb_receipt *receipt,
                         ebb_error *error)
 {
-    ebb_unload_options o      = EBB_UNLOAD_OPTIONS_INIT;
-    void              *object = NULL;
-    ebb_receipt        local  = {0};
+    ebb_unload_options o = EBB_UNLOAD_OPTIONS_INIT;
+    void *object = NULL;
+    ebb_receipt local = {0};
 
-    if (options_copy(&o, sizeof o, options, "unload options", "EBB_UNLOAD_OPTIONS_INIT", error) != EBB_OK) {
+    if (options_copy(&o, sizeof o, options, "unload options", "EBB_UNLOAD_OPTIONS_INIT", error) !=
+        EBB_OK) {
         return EBB_E_ARGUMENT;
     }
     const uint64_t begin = clock_ns(), wait = o.deadline_ns;
@@ -248,18 +260,19 @@ ebb_status model_unload(uint64_t id, const ebb_unload_options *options, ebb_rece
         if (object != NULL) {
             return fail(error, EBB_E_BUSY, "ebb_model_unload",
                         "predictions were still running after %" PRIu64
-                        " ms; the model stays loaded, try again later", wait / 1000000);
+                        " ms; the model stays loaded, try again later",
+                        wait / 1000000);
         }
         return fail(error, EBB_E_STALE, "ebb_model_unload", "the model was already unloaded");
     }
-    model   *m = object;
+    model *m = object;
     runtime *r = m->owner;
     local.wait_ns = clock_ns() - begin;
     fill_receipt(&local, m);
     char name[sizeof m->info.path];
     memcpy(name, m->info.path, sizeof name);
     model_unlink(m);
-    local.threads    = model_discard(m);
+    local.threads = model_discard(m);
     local.live_after = region_bytes_live(r->root);
     handle_close_end(id);
     local.time_ns = clock_ns() - begin;
@@ -272,7 +285,8 @@ model *model_acquire(ebb_model handle, const char *where, ebb_error *error)
 {
     model *m = handle_acquire(HANDLE_MODEL, handle.id);
 
-    if (m == NULL) fail(error, EBB_E_STALE, where, "the model was unloaded, or the handle was never valid");
+    if (m == NULL)
+        fail(error, EBB_E_STALE, where, "the model was unloaded, or the handle was never valid");
     return m;
 }
 

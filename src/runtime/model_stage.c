@@ -1,6 +1,7 @@
 /* model_stage.c -- from a path to a model that lacks only weights, code and arenas.
  *
- * Plan and load run exactly this, in the same order, so the bytes of meta they see are the same bytes. */
+ * Plan and load run exactly this, in the same order, so the bytes of meta they see are the same
+ * bytes. */
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,20 +15,21 @@
 
 #define FORM_SEQUENCE 64 /* length assumed for unknown axes when only weight forms are wanted */
 
-ebb_status load_options_read(const ebb_load_options *options, ebb_load_options *result, ebb_error *error)
+ebb_status load_options_read(const ebb_load_options *options, ebb_load_options *result,
+                             ebb_error *error)
 {
     const ebb_load_options defaults = EBB_LOAD_OPTIONS_INIT;
-    static const char      where[]  = "load options";
+    static const char where[] = "load options";
 
     *result = defaults;
-    const ebb_status status = options_copy(result, sizeof *result, options, where,
-                                           "EBB_LOAD_OPTIONS_INIT", error);
+    const ebb_status status =
+        options_copy(result, sizeof *result, options, where, "EBB_LOAD_OPTIONS_INIT", error);
     if (status != EBB_OK) return status;
     if (result->lanes == 0) result->lanes = 1;
     if (result->plans_max == 0) result->plans_max = PLANS_DEFAULT;
     if (result->lanes > LANES_MAX) {
-        return fail(error, EBB_E_ARGUMENT, where, "lanes is %u, at most %u are possible", result->lanes,
-                    LANES_MAX);
+        return fail(error, EBB_E_ARGUMENT, where, "lanes is %u, at most %u are possible",
+                    result->lanes, LANES_MAX);
     }
     if (result->plans_max > 1024) {
         return fail(error, EBB_E_ARGUMENT, where, "plans_max is %u, at most 1024 are possible",
@@ -36,12 +38,12 @@ ebb_status load_options_read(const ebb_load_options *options, ebb_load_options *
     return EBB_OK;
 }
 
-static ebb_status open_regions(runtime *r, const char *path, const ebb_load_options *o, model **result,
-                               ebb_error *error)
+static ebb_status open_regions(runtime *r, const char *path, const ebb_load_options *o,
+                               model **result, ebb_error *error)
 {
     const char *slash = strrchr(path, '/');
-    region     *home  = region_open(r->root, slash != NULL && slash[1] != 0 ? slash + 1 : path,
-                                    EBB_CLASS_META, o->bytes_max);
+    region *home = region_open(r->root, slash != NULL && slash[1] != 0 ? slash + 1 : path,
+                               EBB_CLASS_META, o->bytes_max);
 
     if (home == NULL) return region_fail(r->root, error, path, "a model");
     model *m = region_new(home, model, 1);
@@ -50,16 +52,16 @@ static ebb_status open_regions(runtime *r, const char *path, const ebb_load_opti
         region_close(home);
         return status;
     }
-    *result      = m;
-    m->owner     = r;
-    m->home      = home;
-    m->options   = *o;
+    *result = m;
+    m->owner = r;
+    m->home = home;
+    m->options = *o;
     m->entry_max = o->plans_max;
     pthread_mutex_init(&m->mutex, NULL);
     pthread_cond_init(&m->lane_free, NULL);
-    m->store   = region_open(home, "weights", EBB_CLASS_WEIGHTS, 0);
-    m->arenas  = region_open(home, "lanes", EBB_CLASS_ACTIVATIONS, 0);
-    m->lanes   = region_new(home, lane, o->lanes);
+    m->store = region_open(home, "weights", EBB_CLASS_WEIGHTS, 0);
+    m->arenas = region_open(home, "lanes", EBB_CLASS_ACTIVATIONS, 0);
+    m->lanes = region_new(home, lane, o->lanes);
     m->entries = region_new(home, plan_entry, o->plans_max);
     if (m->store == NULL || m->arenas == NULL || m->lanes == NULL || m->entries == NULL) {
         return region_fail(home, error, path, "a model");
@@ -73,8 +75,9 @@ static ebb_status check_ports(const model *m, const char *path, ebb_error *error
     const built_model *built = m->built;
 
     if (built->input_count > PORTS_MAX || built->output_count > PORTS_MAX) {
-        return fail(error, EBB_E_UNSUPPORTED, path, "%u inputs and %u outputs; at most %u of each are possible",
-                    built->input_count, built->output_count, PORTS_MAX);
+        return fail(error, EBB_E_UNSUPPORTED, path,
+                    "%u inputs and %u outputs; at most %u of each are possible", built->input_count,
+                    built->output_count, PORTS_MAX);
     }
     if (dim_symbol_count(built->graph) > SYMBOLS_MAX) {
         return fail(error, EBB_E_UNSUPPORTED, path, "%u unknown axes; at most %u are possible",
@@ -94,16 +97,18 @@ static ebb_status read_and_build(model *m, const char *path, ebb_error *error)
     }
     status = assemble_model(m->home, m->d, NULL, NULL, &m->built, error);
     if (status == EBB_OK) status = check_ports(m, path, error);
-    if (status == EBB_OK) status = bind_weights(m->home, m->d, m->built, NULL, NULL, &m->sources, error);
+    if (status == EBB_OK)
+        status = bind_weights(m->home, m->d, m->built, NULL, NULL, &m->sources, error);
     if (status == EBB_OK) status = passes_run(m->built->graph, m->options.inference_only, error);
     if (status == EBB_OK) {
-        status = weights_open(m->home, &m->owner->device, m->built->graph, !m->options.inference_only,
-                              &m->weights, error);
+        status = weights_open(m->home, &m->owner->device, m->built->graph,
+                              !m->options.inference_only, &m->weights, error);
     }
     return status;
 }
 
-/* -- executables -------------------------------------------------------------------------------- */
+/* -- executables --------------------------------------------------------------------------------
+ */
 
 static void find_batch_symbol(model *m)
 {
@@ -113,15 +118,16 @@ static void find_batch_symbol(model *m)
     m->is_row_wise = m->batch_symbol >= 0 && graph_rows_independent(g, (uint32_t)m->batch_symbol);
 }
 
-static ebb_status make_executable(model *m, const int64_t *symbols, executable **result, ebb_error *error)
+static ebb_status make_executable(model *m, const int64_t *symbols, executable **result,
+                                  ebb_error *error)
 {
-    const executable_options options = {.home    = m->home,
-                                        .device  = &m->owner->device,
-                                        .graph   = m->built->graph,
+    const executable_options options = {.home = m->home,
+                                        .device = &m->owner->device,
+                                        .graph = m->built->graph,
                                         .weights = m->weights,
                                         .symbols = symbols,
                                         .threads = m->options.threads,
-                                        .lanes   = m->lane_count};
+                                        .lanes = m->lane_count};
 
     return executable_make(&options, result, error);
 }
@@ -137,14 +143,16 @@ static ebb_status make_planned(model *m, int64_t *symbols, uint32_t rows, ebb_er
     return status;
 }
 
-/* With unknown lengths nothing can be planned, but kernels may still choose how weights are stored. */
+/* With unknown lengths nothing can be planned, but kernels may still choose how weights are stored.
+ */
 static void choose_forms(model *m, int64_t *symbols, uint32_t count)
 {
     executable *guess = NULL;
 
     for (uint32_t i = 0; i < count; i++) symbols[i] = FORM_SEQUENCE;
     if (m->batch_symbol >= 0) symbols[m->batch_symbol] = 1;
-    (void)make_executable(m, symbols, &guess, NULL); /* a guess that does not fit leaves weights plain */
+    (void)make_executable(m, symbols, &guess,
+                          NULL); /* a guess that does not fit leaves weights plain */
     executable_close(guess);
 }
 
@@ -168,7 +176,7 @@ static bool fits_one_row(model *m, int64_t *symbols)
     const graph *g = m->built->graph;
 
     if (m->batch_symbol < 0 || m->is_row_wise) return true;
-    region  *work = region_open(m->home, "shapes", EBB_CLASS_SCRATCH, 0);
+    region *work = region_open(m->home, "shapes", EBB_CLASS_SCRATCH, 0);
     int64_t *values = work == NULL ? NULL : region_new(work, int64_t, dim_count(g) + 1);
     symbols[m->batch_symbol] = 1;
     const bool fits = values == NULL || dim_evaluate(g, symbols, values, NULL) != EBB_E_SHAPE;
@@ -178,10 +186,10 @@ static bool fits_one_row(model *m, int64_t *symbols)
 
 static ebb_status plan_executables(model *m, ebb_error *error)
 {
-    const graph   *g     = m->built->graph;
+    const graph *g = m->built->graph;
     const uint32_t count = dim_symbol_count(g);
-    int64_t       *symbols = region_new(m->home, int64_t, count + 1);
-    ebb_status     status  = EBB_OK;
+    int64_t *symbols = region_new(m->home, int64_t, count + 1);
+    ebb_status status = EBB_OK;
 
     if (symbols == NULL) return region_fail(m->home, error, "plan", "shapes");
     find_batch_symbol(m);
@@ -201,12 +209,13 @@ static ebb_status plan_executables(model *m, ebb_error *error)
     return status;
 }
 
-/* -- facts about the model ------------------------------------------------------------------------ */
+/* -- facts about the model ------------------------------------------------------------------------
+ */
 
 static void copy_text(char *to, size_t capacity, const char *from)
 {
     const size_t length = from == NULL ? 0 : strlen(from);
-    const size_t kept   = length < capacity ? length : capacity - 1;
+    const size_t kept = length < capacity ? length : capacity - 1;
 
     if (kept > 0) memcpy(to, from, kept);
     to[kept] = 0;
@@ -230,15 +239,15 @@ static ebb_status describe(model *m, const char *path, ebb_error *error)
     copy_text(info->path, sizeof info->path, path);
     copy_text(info->format, sizeof info->format, m->d->format);
     copy_text(info->keras_version, sizeof info->keras_version, m->d->keras_version);
-    info->inputs               = m->built->input_count;
-    info->outputs              = m->built->output_count;
-    info->layers               = m->d->model->layer_count;
-    info->weights              = m->built->weight_count;
-    info->parameters           = m->built->parameters;
+    info->inputs = m->built->input_count;
+    info->outputs = m->built->output_count;
+    info->layers = m->d->model->layer_count;
+    info->weights = m->built->weight_count;
+    info->parameters = m->built->parameters;
     info->parameters_trainable = m->built->parameters_trainable;
-    info->lanes                = m->lane_count;
-    info->inference_only       = m->options.inference_only;
-    info->threads              = 1;
+    info->lanes = m->lane_count;
+    info->inference_only = m->options.inference_only;
+    info->threads = 1;
     for (uint32_t i = 0; i < m->planned_count; i++) {
         if (m->planned[i]->threads > info->threads) info->threads = m->planned[i]->threads;
     }
@@ -249,11 +258,11 @@ static ebb_status describe(model *m, const char *path, ebb_error *error)
     return m->file == NULL ? region_fail(m->home, error, path, "its path") : EBB_OK;
 }
 
-ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *options, model **result,
-                       ebb_error *error)
+ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *options,
+                       model **result, ebb_error *error)
 {
     ebb_load_options o;
-    ebb_status       status = load_options_read(options, &o, error);
+    ebb_status status = load_options_read(options, &o, error);
 
     *result = NULL;
     if (status == EBB_OK && path == NULL) {
@@ -266,7 +275,7 @@ ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *opt
     if (status == EBB_OK) status = open_regions(r, path, &o, result, error);
     if (status != EBB_OK) return status;
     model *m = *result;
-    status   = read_and_build(m, path, error);
+    status = read_and_build(m, path, error);
     if (status == EBB_OK) status = plan_executables(m, error);
     if (status == EBB_OK) status = describe(m, path, error);
     return status;
@@ -275,7 +284,7 @@ ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *opt
 void model_plan_read(const model *m, ebb_plan *plan)
 {
     ebb_memory staged = {0};
-    uint64_t   blocks;
+    uint64_t blocks;
 
     *plan = (ebb_plan){0};
     region_read(m->home, &staged);
@@ -291,8 +300,8 @@ void model_plan_read(const model *m, ebb_plan *plan)
     if (plan->peak < plan->total) plan->peak = plan->total;
     plan->file_bytes = m->d->file_bytes;
     plan->parameters = m->built->parameters;
-    plan->batch      = m->info.batch;
-    plan->lanes      = m->lane_count;
-    plan->threads    = m->info.threads;
-    plan->flops      = m->planned_count > 0 ? m->planned[0]->flops : 0;
+    plan->batch = m->info.batch;
+    plan->lanes = m->lane_count;
+    plan->threads = m->info.threads;
+    plan->flops = m->planned_count > 0 ? m->planned[0]->flops : 0;
 }

@@ -1,7 +1,7 @@
 /* options.h -- copies a caller's option struct over ours.
  *
- * The caller may be built against an older header: its struct is then shorter, and what it lacks keeps
- * its default. */
+ * The caller may be built against an older header: its struct is then shorter, and what it lacks
+ * keeps its default. */
 #ifndef EBB_RUNTIME_OPTIONS_H
 #define EBB_RUNTIME_OPTIONS_H
 

@@ -1,7 +1,8 @@
 /* plans.c -- executables by input shape: the planned ones, and a bounded cache for the others.
  *
- * A cached executable lives in a child region of the model's "plans" (reported as cached) with an arena of its own
- * where the lane's is too small. The least recently used one that nobody runs makes room. */
+ * A cached executable lives in a child region of the model's "plans" (reported as cached) with an
+ * arena of its own where the lane's is too small. The least recently used one that nobody runs
+ * makes room. */
 #include <string.h>
 
 #include "base/status.h"
@@ -24,14 +25,14 @@ static ebb_status entry_make(model *m, plan_entry *entry, const int64_t *symbols
 {
     entry->home = region_open(m->plans, "plan", EBB_CLASS_ACTIVATIONS, 0);
     if (entry->home == NULL) return region_fail(m->plans, error, m->info.name, "another plan");
-    const executable_options options = {.home    = entry->home,
-                                        .device  = &m->owner->device,
-                                        .graph   = m->built->graph,
-                                        .weights = m->weights,
-                                        .symbols = symbols,
-                                        .threads = m->options.threads == 0 && m->info.threads == 1
-                                                       ? 1 : m->options.threads,
-                                        .lanes   = m->lane_count};
+    const executable_options options = {
+        .home = entry->home,
+        .device = &m->owner->device,
+        .graph = m->built->graph,
+        .weights = m->weights,
+        .symbols = symbols,
+        .threads = m->options.threads == 0 && m->info.threads == 1 ? 1 : m->options.threads,
+        .lanes = m->lane_count};
     ebb_status status = executable_make(&options, &entry->e, error);
     if (status == EBB_OK) status = executable_open(entry->e, error);
     if (status == EBB_OK) {
@@ -41,7 +42,8 @@ static ebb_status entry_make(model *m, plan_entry *entry, const int64_t *symbols
     return status;
 }
 
-/* Connects the executable to a lane the first time that lane runs it. The lane is held by the caller. */
+/* Connects the executable to a lane the first time that lane runs it. The lane is held by the
+ * caller. */
 static ebb_status entry_bind(model *m, plan_entry *entry, uint32_t lane_index, ebb_error *error)
 {
     void *arena = m->lanes[lane_index].arena;
@@ -65,7 +67,8 @@ static plan_entry *entry_room(model *m)
     for (uint32_t i = 0; i < m->entry_max; i++) {
         plan_entry *entry = &m->entries[i];
         if (entry->e == NULL) return entry;
-        if (entry->users == 0 && (oldest == NULL || entry->used_at < oldest->used_at)) oldest = entry;
+        if (entry->users == 0 && (oldest == NULL || entry->used_at < oldest->used_at))
+            oldest = entry;
     }
     if (oldest != NULL) entry_close(oldest);
     return oldest;
@@ -80,11 +83,11 @@ static plan_entry *entry_find(model *m, const int64_t *symbols)
     return NULL;
 }
 
-static ebb_status cache_find(model *m, const int64_t *symbols, uint32_t lane_index, plan_entry **result,
-                             ebb_error *error)
+static ebb_status cache_find(model *m, const int64_t *symbols, uint32_t lane_index,
+                             plan_entry **result, ebb_error *error)
 {
-    plan_entry *entry  = entry_find(m, symbols);
-    ebb_status  status = EBB_OK;
+    plan_entry *entry = entry_find(m, symbols);
+    ebb_status status = EBB_OK;
 
     if (entry == NULL) {
         entry = entry_room(m);

@@ -1,7 +1,9 @@
-/* remove.c -- takes a model's file or folder from the disk: exactly the members of its format, never through a link.
+/* remove.c -- takes a model's file or folder from the disk: exactly the members of its format,
+ * never through a link.
  *
- * A folder is read whole before anything goes: one foreign entry and nothing is removed. All steps use descriptors of
- * the folders themselves (openat, unlinkat), so a link slipped in between is not followed. */
+ * A folder is read whole before anything goes: one foreign entry and nothing is removed. All steps
+ * use descriptors of the folders themselves (openat, unlinkat), so a link slipped in between is not
+ * followed. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -19,24 +21,24 @@
 /* What a model folder may hold. */
 typedef struct member {
     const char *name;
-    bool        has_any_content; /* a directory whose files are all the model's */
+    bool has_any_content; /* a directory whose files are all the model's */
 } member;
 
 static const member members[] = {
-    {"metadata.json", false},   {"config.json", false},       {"model.weights.h5", false},
-    {"model.weights.npz", false}, {"saved_model.pb", false},  {"keras_metadata.pb", false},
-    {"fingerprint.pb", false},  {"variables", true},          {"assets", true},
+    {"metadata.json", false},     {"config.json", false},    {"model.weights.h5", false},
+    {"model.weights.npz", false}, {"saved_model.pb", false}, {"keras_metadata.pb", false},
+    {"fingerprint.pb", false},    {"variables", true},       {"assets", true},
     {"assets.extra", true},
 };
 
 #define DEPTH_MAX 16
 
 typedef struct walk {
-    const char  *root;
-    ebb_receipt *receipt;    /* NULL: nothing is noted */
-    size_t       length;     /* used in receipt->files */
-    bool         is_removal; /* otherwise only looks */
-    ebb_error   *error;
+    const char *root;
+    ebb_receipt *receipt; /* NULL: nothing is noted */
+    size_t length;        /* used in receipt->files */
+    bool is_removal;      /* otherwise only looks */
+    ebb_error *error;
 } walk;
 
 static const member *member_find(const char *name)
@@ -67,7 +69,8 @@ static void note_removed(walk *w, const char *name, uint64_t bytes)
 static ebb_status foreign(const walk *w, const char *name, const char *what)
 {
     return fail(w->error, EBB_E_UNSUPPORTED, w->root,
-                "the folder also holds '%s', %s; nothing was removed: move it away first", name, what);
+                "the folder also holds '%s', %s; nothing was removed: move it away first", name,
+                what);
 }
 
 static ebb_status system_fault(const walk *w, const char *what, const char *name)
@@ -77,24 +80,29 @@ static ebb_status system_fault(const walk *w, const char *what, const char *name
 
 static ebb_status folder_walk(walk *w, int folder, const char *prefix, bool is_top, uint32_t depth);
 
-static ebb_status entry_walk(walk *w, int folder, const char *prefix, const char *name, bool is_top, uint32_t depth)
+static ebb_status entry_walk(walk *w, int folder, const char *prefix, const char *name, bool is_top,
+                             uint32_t depth)
 {
-    struct stat   facts;
-    char          full[512];
+    struct stat facts;
+    char full[512];
     const member *known = is_top ? member_find(name) : NULL;
 
     snprintf(full, sizeof full, "%s%s%s", prefix, prefix[0] != 0 ? "/" : "", name);
     if (is_top && known == NULL) return foreign(w, full, "which is no part of a saved model");
-    if (fstatat(folder, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) return system_fault(w, "reading", full);
+    if (fstatat(folder, name, &facts, AT_SYMLINK_NOFOLLOW) != 0)
+        return system_fault(w, "reading", full);
     if (S_ISDIR(facts.st_mode)) {
-        if (is_top && !known->has_any_content) return foreign(w, full, "a folder where a file belongs");
+        if (is_top && !known->has_any_content)
+            return foreign(w, full, "a folder where a file belongs");
         const int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (inner < 0) return system_fault(w, "opening", full);
         const ebb_status status = folder_walk(w, inner, full, false, depth + 1);
         if (status != EBB_OK || !w->is_removal) return status;
-        return unlinkat(folder, name, AT_REMOVEDIR) == 0 ? EBB_OK : system_fault(w, "removing", full);
+        return unlinkat(folder, name, AT_REMOVEDIR) == 0 ? EBB_OK
+                                                         : system_fault(w, "removing", full);
     }
-    if (!S_ISREG(facts.st_mode)) return foreign(w, full, "a link or special file, which is never followed");
+    if (!S_ISREG(facts.st_mode))
+        return foreign(w, full, "a link or special file, which is never followed");
     if (is_top && known->has_any_content) return foreign(w, full, "a file where a folder belongs");
     if (w->is_removal && unlinkat(folder, name, 0) != 0) return system_fault(w, "removing", full);
     note_removed(w, full, (uint64_t)facts.st_size);
@@ -105,13 +113,14 @@ static ebb_status entry_walk(walk *w, int folder, const char *prefix, const char
 static ebb_status folder_walk(walk *w, int folder, const char *prefix, bool is_top, uint32_t depth)
 {
     ebb_status status = EBB_OK;
-    DIR       *list   = depth > DEPTH_MAX ? NULL : fdopendir(folder);
+    DIR *list = depth > DEPTH_MAX ? NULL : fdopendir(folder);
 
     if (list == NULL) {
         close(folder);
         return fail(w->error, EBB_E_IO, w->root, "the folder '%s' cannot be listed", prefix);
     }
-    for (const struct dirent *entry = readdir(list); entry != NULL && status == EBB_OK; entry = readdir(list)) {
+    for (const struct dirent *entry = readdir(list); entry != NULL && status == EBB_OK;
+         entry = readdir(list)) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
         status = entry_walk(w, dirfd(list), prefix, entry->d_name, is_top, depth);
     }
@@ -129,7 +138,7 @@ static ebb_status open_folder(const char *path, int *folder, ebb_error *error)
 static bool is_model_name(const char *path)
 {
     static const char *const endings[] = {".keras", ".h5", ".hdf5", ".weights.h5"};
-    const size_t             length    = strlen(path);
+    const size_t length = strlen(path);
 
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         const size_t end = strlen(endings[i]);
@@ -145,8 +154,8 @@ static ebb_status plain_path(const char *given, char path[PATH_MAX], ebb_error *
     size_t length = strlen(given);
     while (length > 1 && given[length - 1] == '/') length--;
     if (length >= PATH_MAX) {
-        return fail(error, EBB_E_ARGUMENT, "path", "is %zu characters long, at most %d are possible",
-                    length, PATH_MAX - 1);
+        return fail(error, EBB_E_ARGUMENT, "path",
+                    "is %zu characters long, at most %d are possible", length, PATH_MAX - 1);
     }
     memcpy(path, given, length);
     path[length] = '\0';
@@ -165,19 +174,21 @@ static ebb_status look_at(const char *path, struct stat *facts, ebb_error *error
     }
     if (S_ISDIR(facts->st_mode)) return EBB_OK;
     if (!S_ISREG(facts->st_mode)) {
-        return fail(error, EBB_E_UNSUPPORTED, path, "is a link or special file; links are never followed");
+        return fail(error, EBB_E_UNSUPPORTED, path,
+                    "is a link or special file; links are never followed");
     }
     if (is_model_name(path)) return EBB_OK;
-    return fail(error, EBB_E_UNSUPPORTED, path, "is not named like a model (.keras, .h5, .hdf5); nothing was removed");
+    return fail(error, EBB_E_UNSUPPORTED, path,
+                "is not named like a model (.keras, .h5, .hdf5); nothing was removed");
 }
 
 ebb_status model_files_check(const char *given, ebb_receipt *receipt, ebb_error *error)
 {
-    char        path[PATH_MAX];
+    char path[PATH_MAX];
     struct stat facts;
-    walk        w      = {.root = path, .receipt = receipt, .error = error};
-    int         folder = -1;
-    ebb_status  status = plain_path(given, path, error);
+    walk w = {.root = path, .receipt = receipt, .error = error};
+    int folder = -1;
+    ebb_status status = plain_path(given, path, error);
 
     if (status == EBB_OK) status = look_at(path, &facts, error);
     if (status != EBB_OK) return status;
@@ -187,21 +198,23 @@ ebb_status model_files_check(const char *given, ebb_receipt *receipt, ebb_error 
     }
     status = open_folder(path, &folder, error);
     if (status != EBB_OK) return status;
-    if (faccessat(folder, "config.json", F_OK, 0) != 0 && faccessat(folder, "saved_model.pb", F_OK, 0) != 0) {
+    if (faccessat(folder, "config.json", F_OK, 0) != 0 &&
+        faccessat(folder, "saved_model.pb", F_OK, 0) != 0) {
         close(folder);
         return fail(error, EBB_E_UNSUPPORTED, path,
-                    "the folder is no saved model (neither config.json nor saved_model.pb in it); nothing was removed");
+                    "the folder is no saved model (neither config.json nor saved_model.pb in it); "
+                    "nothing was removed");
     }
     return folder_walk(&w, folder, "", true, 0);
 }
 
 ebb_status model_files_remove(const char *given, ebb_receipt *receipt, ebb_error *error)
 {
-    char        path[PATH_MAX];
+    char path[PATH_MAX];
     struct stat facts;
-    walk        w      = {.root = path, .receipt = receipt, .is_removal = true, .error = error};
-    int         folder = -1;
-    ebb_status  status = model_files_check(given, NULL, error);
+    walk w = {.root = path, .receipt = receipt, .is_removal = true, .error = error};
+    int folder = -1;
+    ebb_status status = model_files_check(given, NULL, error);
 
     if (status == EBB_OK) status = plain_path(given, path, error);
     if (status == EBB_OK) status = look_at(path, &facts, error);
@@ -220,9 +233,9 @@ ebb_status model_files_remove(const char *given, ebb_receipt *receipt, ebb_error
 ebb_status model_delete(ebb_model handle, const ebb_unload_options *options, ebb_receipt *receipt,
                         ebb_error *error)
 {
-    char         path[PATH_MAX];
-    ebb_receipt  local = {0};
-    const model *m     = model_acquire(handle, "ebb_model_delete", error);
+    char path[PATH_MAX];
+    ebb_receipt local = {0};
+    const model *m = model_acquire(handle, "ebb_model_delete", error);
 
     if (m == NULL) return EBB_E_STALE;
     ebb_status status = plain_path(m->file, path, error);

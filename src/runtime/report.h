@@ -4,12 +4,13 @@
 
 #include "runtime/model.h"
 
-ebb_status report_memory(runtime *r, ebb_report_format format, ebb_text_function write, void *context,
-                         ebb_error *error);
-ebb_status report_summary(runtime *r, const char *path, const ebb_load_options *options, ebb_text_function write,
-                          void *context, ebb_error *error);
+ebb_status report_memory(runtime *r, ebb_report_format format, ebb_text_function write,
+                         void *context, ebb_error *error);
+ebb_status report_summary(runtime *r, const char *path, const ebb_load_options *options,
+                          ebb_text_function write, void *context, ebb_error *error);
 ebb_status report_model_summary(model *m, ebb_text_function write, void *context, ebb_error *error);
 ebb_status report_problems(runtime *r, const char *path, const ebb_load_options *options,
-                           ebb_text_function write, void *context, uint32_t *problems, ebb_error *error);
+                           ebb_text_function write, void *context, uint32_t *problems,
+                           ebb_error *error);
 
 #endif

@@ -8,9 +8,9 @@
 
 typedef struct sink {
     ebb_text_function write;
-    void             *context;
-    bool              is_stopped;
-    uint32_t          problems;
+    void *context;
+    bool is_stopped;
+    uint32_t problems;
 } sink;
 
 static void put_line(void *context, const char *text)
@@ -24,7 +24,7 @@ static void put_line(void *context, const char *text)
 static void put_problem(void *context, const char *layer, const char *text)
 {
     sink *s = context;
-    char  line[768];
+    char line[768];
 
     snprintf(line, sizeof line, "%s: %s", layer != NULL ? layer : "model", text);
     s->problems++;
@@ -33,16 +33,18 @@ static void put_problem(void *context, const char *layer, const char *text)
 
 static ebb_status cancelled(const sink *s, const char *where, ebb_error *error)
 {
-    return s->is_stopped ? fail(error, EBB_E_CANCELLED, where, "the report was stopped by its reader") : EBB_OK;
+    return s->is_stopped
+               ? fail(error, EBB_E_CANCELLED, where, "the report was stopped by its reader")
+               : EBB_OK;
 }
 
 /* Reads and builds in `work`; the description must be closed by the caller. */
 static ebb_status build_file(region *work, const char *path, const ebb_load_options *options,
-                             problem_function problem, void *context, description **d, built_model **built,
-                             ebb_error *error)
+                             problem_function problem, void *context, description **d,
+                             built_model **built, ebb_error *error)
 {
     ebb_load_options o;
-    ebb_status       status = load_options_read(options, &o, error);
+    ebb_status status = load_options_read(options, &o, error);
 
     if (status == EBB_OK && path == NULL) {
         status = fail(error, EBB_E_ARGUMENT, "path", "expected a file name, got NULL");
@@ -56,13 +58,13 @@ static ebb_status build_file(region *work, const char *path, const ebb_load_opti
     return status;
 }
 
-ebb_status report_summary(runtime *r, const char *path, const ebb_load_options *options, ebb_text_function write,
-                          void *context, ebb_error *error)
+ebb_status report_summary(runtime *r, const char *path, const ebb_load_options *options,
+                          ebb_text_function write, void *context, ebb_error *error)
 {
-    sink         s     = {.write = write, .context = context};
-    description *d     = NULL;
+    sink s = {.write = write, .context = context};
+    description *d = NULL;
     built_model *built = NULL;
-    region      *work  = region_open(r->root, "summary", EBB_CLASS_SCRATCH, 0);
+    region *work = region_open(r->root, "summary", EBB_CLASS_SCRATCH, 0);
 
     if (work == NULL) return region_fail(r->root, error, path, "a summary");
     ebb_status status = build_file(work, path, options, NULL, NULL, &d, &built, error);
@@ -75,7 +77,7 @@ ebb_status report_summary(runtime *r, const char *path, const ebb_load_options *
 
 ebb_status report_model_summary(model *m, ebb_text_function write, void *context, ebb_error *error)
 {
-    sink    s    = {.write = write, .context = context};
+    sink s = {.write = write, .context = context};
     region *work = region_open(m->owner->root, "summary", EBB_CLASS_SCRATCH, 0);
 
     if (work == NULL) return region_fail(m->owner->root, error, m->info.name, "a summary");
@@ -86,13 +88,14 @@ ebb_status report_model_summary(model *m, ebb_text_function write, void *context
 }
 
 ebb_status report_problems(runtime *r, const char *path, const ebb_load_options *options,
-                           ebb_text_function write, void *context, uint32_t *problems, ebb_error *error)
+                           ebb_text_function write, void *context, uint32_t *problems,
+                           ebb_error *error)
 {
-    sink           s       = {.write = write, .context = context};
-    description   *d       = NULL;
-    built_model   *built   = NULL;
+    sink s = {.write = write, .context = context};
+    description *d = NULL;
+    built_model *built = NULL;
     weight_source *sources = NULL;
-    region        *work    = region_open(r->root, "check", EBB_CLASS_SCRATCH, 0);
+    region *work = region_open(r->root, "check", EBB_CLASS_SCRATCH, 0);
 
     *problems = 0;
     if (work == NULL) return region_fail(r->root, error, path, "a check");

@@ -6,9 +6,12 @@
 
 static void put_columns(text_writer *w, const char *name, const ebb_memory *m)
 {
-    text_format(w, "%-24.24s %14" PRIu64 " %14" PRIu64 " %14" PRIu64, name, m->live, m->peak, m->cached);
-    if (m->limit == 0) text_put(w, "              -");
-    else text_format(w, " %14" PRIu64, m->limit);
+    text_format(w, "%-24.24s %14" PRIu64 " %14" PRIu64 " %14" PRIu64, name, m->live, m->peak,
+                m->cached);
+    if (m->limit == 0)
+        text_put(w, "              -");
+    else
+        text_format(w, " %14" PRIu64, m->limit);
     text_put(w, " ");
     for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) {
         if (m->by_class[i] == 0) continue;
@@ -19,10 +22,13 @@ static void put_columns(text_writer *w, const char *name, const ebb_memory *m)
 
 static void put_members(text_writer *w, const ebb_memory *m)
 {
-    text_format(w, "\"live\":%" PRIu64 ",\"peak\":%" PRIu64 ",\"cached\":%" PRIu64 ",\"limit\":%" PRIu64
-                ",\"classes\":{", m->live, m->peak, m->cached, m->limit);
+    text_format(w,
+                "\"live\":%" PRIu64 ",\"peak\":%" PRIu64 ",\"cached\":%" PRIu64
+                ",\"limit\":%" PRIu64 ",\"classes\":{",
+                m->live, m->peak, m->cached, m->limit);
     for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) {
-        text_format(w, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", ebb_class_name((ebb_class)i), m->by_class[i]);
+        text_format(w, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", ebb_class_name((ebb_class)i),
+                    m->by_class[i]);
     }
     text_put(w, "}");
 }
@@ -32,29 +38,32 @@ static ebb_memory model_memory(const model *m)
     ebb_memory memory = {0};
 
     region_read(m->home, &memory);
-    memory.peak  = region_bytes_peak(m->home);
+    memory.peak = region_bytes_peak(m->home);
     memory.limit = region_bytes_max(m->home);
     return memory;
 }
 
 static void write_table(text_writer *w, runtime *r, const ebb_memory *all)
 {
-    text_format(w, "%-24s %14s %14s %14s %14s  %s\n", "owner", "live", "peak", "cached", "limit", "by class");
+    text_format(w, "%-24s %14s %14s %14s %14s  %s\n", "owner", "live", "peak", "cached", "limit",
+                "by class");
     put_columns(w, "runtime", all);
     for (const model *m = r->models; m != NULL; m = m->next) {
         const ebb_memory memory = model_memory(m);
         put_columns(w, m->info.name, &memory);
     }
-    text_format(w, "device %s: live %" PRIu64 "; fixed %" PRIu64 "; threads %u; descriptors %u; models %u\n",
-                r->device.name, all->live, all->fixed, all->threads, all->descriptors, r->model_count);
+    text_format(
+        w,
+        "device %s: live %" PRIu64 "; fixed %" PRIu64 "; threads %u; descriptors %u; models %u\n",
+        r->device.name, all->live, all->fixed, all->threads, all->descriptors, r->model_count);
 }
 
 static void write_json(text_writer *w, runtime *r, const ebb_memory *all)
 {
     text_put(w, "{");
     put_members(w, all);
-    text_format(w, ",\"fixed\":%" PRIu64 ",\"threads\":%u,\"descriptors\":%u,\"devices\":{", all->fixed,
-                all->threads, all->descriptors);
+    text_format(w, ",\"fixed\":%" PRIu64 ",\"threads\":%u,\"descriptors\":%u,\"devices\":{",
+                all->fixed, all->threads, all->descriptors);
     text_json_string(w, r->device.name);
     text_format(w, ":{\"live\":%" PRIu64 "}},\"models\":[", all->live);
     for (const model *m = r->models; m != NULL; m = m->next) {
@@ -70,23 +79,27 @@ static void write_json(text_writer *w, runtime *r, const ebb_memory *all)
     text_put(w, "]}\n");
 }
 
-ebb_status report_memory(runtime *r, ebb_report_format format, ebb_text_function write, void *context,
-                         ebb_error *error)
+ebb_status report_memory(runtime *r, ebb_report_format format, ebb_text_function write,
+                         void *context, ebb_error *error)
 {
     ebb_memory all;
     runtime_memory(r, &all);
-    region     *work = region_open(r->root, "report", EBB_CLASS_SCRATCH, 0);
+    region *work = region_open(r->root, "report", EBB_CLASS_SCRATCH, 0);
     text_writer w;
 
     if (work == NULL) return region_fail(r->root, error, "memory report", "a report");
     text_begin(&w, work);
     pthread_mutex_lock(&r->mutex);
-    if (format == EBB_REPORT_JSON) write_json(&w, r, &all);
-    else write_table(&w, r, &all);
+    if (format == EBB_REPORT_JSON)
+        write_json(&w, r, &all);
+    else
+        write_table(&w, r, &all);
     pthread_mutex_unlock(&r->mutex);
     ebb_status status = EBB_OK;
-    if (w.failed) status = region_fail(work, error, "memory report", "a report");
-    else if (!write(context, w.text, w.length)) status = EBB_E_CANCELLED;
+    if (w.failed)
+        status = region_fail(work, error, "memory report", "a report");
+    else if (!write(context, w.text, w.length))
+        status = EBB_E_CANCELLED;
     region_close(work);
     return status;
 }

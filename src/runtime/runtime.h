@@ -4,7 +4,8 @@
  *                                             ├─ region "mnist"      a model, see model.h
  *                                             └─ region "resnet50"
  *
- * Locks, in the order they may be taken: list of runtimes (fork.c) > runtime.mutex > model.mutex > ledger.
+ * Locks, in the order they may be taken: list of runtimes (fork.c) > runtime.mutex > model.mutex >
+ * ledger.
  */
 #ifndef EBB_RUNTIME_RUNTIME_H
 #define EBB_RUNTIME_RUNTIME_H
@@ -16,20 +17,20 @@
 #include "ebb/runtime.h"
 #include "runtime/executor.h"
 
-typedef struct model  model;
+typedef struct model model;
 typedef struct arrays arrays;
 
 typedef struct runtime {
-    uint64_t        id;
-    ledger         *ledger;
-    region         *root;
-    log_sink        log;
-    device          device;
-    executor        executor;
-    pthread_mutex_t mutex;  /* the lists below */
-    model          *models; /* loaded ones, newest first */
-    uint32_t        model_count;
-    arrays         *arrays; /* open ones */
+    uint64_t id;
+    ledger *ledger;
+    region *root;
+    log_sink log;
+    device device;
+    executor executor;
+    pthread_mutex_t mutex; /* the lists below */
+    model *models;         /* loaded ones, newest first */
+    uint32_t model_count;
+    arrays *arrays;                  /* open ones */
     struct runtime *next, *previous; /* list of all runtimes, for fork */
 } runtime;
 
@@ -40,12 +41,12 @@ runtime *runtime_acquire(ebb_runtime handle, const char *where, ebb_error *error
 
 /* Every runtime is known to the fork hooks between these. */
 ebb_status fork_register(runtime *r, ebb_error *error);
-void       fork_unregister(runtime *r);
+void fork_unregister(runtime *r);
 
 /* Ledger of the runtime with the counters that regions do not know. */
 void runtime_memory(runtime *r, ebb_memory *memory);
 
 /* Gives free heap pages of the C library back: after library objects went. */
-void runtime_heap_trim(void);
+void runtime_rest(const runtime *r);
 
 #endif

@@ -13,11 +13,11 @@ static ebb_status options_read(const ebb_runtime_options *options, ebb_runtime_o
                                ebb_error *error)
 {
     const ebb_runtime_options defaults = EBB_RUNTIME_OPTIONS_INIT;
-    static const char         where[]  = "runtime options";
+    static const char where[] = "runtime options";
 
     *result = defaults;
-    const ebb_status status = options_copy(result, sizeof *result, options, where,
-                                           "EBB_RUNTIME_OPTIONS_INIT", error);
+    const ebb_status status =
+        options_copy(result, sizeof *result, options, where, "EBB_RUNTIME_OPTIONS_INIT", error);
     if (status != EBB_OK) return status;
     if ((result->allocator.map == NULL) != (result->allocator.unmap == NULL)) {
         return fail(error, EBB_E_ARGUMENT, where, "allocator: give both map and unmap, or neither");
@@ -29,7 +29,7 @@ static ebb_status fill(runtime *r, const ebb_runtime_options *o, ebb_error *erro
 {
     const device_options device = {.isa = o->isa, .no_jit = o->no_jit, .threads = o->threads};
 
-    r->log       = (log_sink){o->log, o->log_context, o->log_level};
+    r->log = (log_sink){o->log, o->log_context, o->log_level};
     r->device.def = device_def_find("CPU");
     return r->device.def->open(&r->device, &device, error);
 }
@@ -42,7 +42,7 @@ static void device_close(device *d)
 ebb_status runtime_open(const ebb_runtime_options *options, uint64_t *id, ebb_error *error)
 {
     ebb_runtime_options o;
-    ebb_status          status = options_read(options, &o, error);
+    ebb_status status = options_read(options, &o, error);
 
     *id = 0;
     if (status != EBB_OK) return status;
@@ -55,8 +55,8 @@ ebb_status runtime_open(const ebb_runtime_options *options, uint64_t *id, ebb_er
         return status;
     }
     r->ledger = l;
-    r->root   = ledger_root(l);
-    status    = fill(r, &o, error);
+    r->root = ledger_root(l);
+    status = fill(r, &o, error);
     if (status == EBB_OK) {
         pthread_mutex_init(&r->mutex, NULL);
         executor_init(&r->executor, l, r->device.threads);
@@ -65,7 +65,8 @@ ebb_status runtime_open(const ebb_runtime_options *options, uint64_t *id, ebb_er
             *id = r->id = handle_issue(HANDLE_RUNTIME, r);
             if (*id != 0) return EBB_OK;
             fork_unregister(r);
-            status = fail(error, EBB_E_MEMORY, "ebb_runtime_open", "no handle left for another runtime");
+            status =
+                fail(error, EBB_E_MEMORY, "ebb_runtime_open", "no handle left for another runtime");
         }
         executor_fini(&r->executor);
         pthread_mutex_destroy(&r->mutex);
@@ -93,22 +94,24 @@ static model *newest_model(runtime *r)
     return m;
 }
 
-/* In a forked child, a model that a thread of the parent was taking apart cannot be unloaded by anybody:
- * it leaves the list, and its regions go with the ledger. */
+/* In a forked child, a model that a thread of the parent was taking apart cannot be unloaded by
+ * anybody: it leaves the list, and its regions go with the ledger. */
 static void close_models(runtime *r, ebb_receipt *sum)
 {
     for (model *m = newest_model(r); m != NULL; m = newest_model(r)) {
         ebb_receipt part = {0};
-        if (model_unload(m->id, NULL, &part, NULL) == EBB_OK) add_receipt(sum, &part);
-        else model_unlink(m);
+        if (model_unload(m->id, NULL, &part, NULL) == EBB_OK)
+            add_receipt(sum, &part);
+        else
+            model_unlink(m);
     }
 }
 
 static void close_arrays(runtime *r)
 {
     while (r->arrays != NULL) {
-        arrays *a      = r->arrays;
-        void   *object = NULL;
+        arrays *a = r->arrays;
+        void *object = NULL;
         const uint64_t id = a->id;
         const bool won = id != 0 && handle_close_begin(HANDLE_ARRAYS, id, 0, &object);
         arrays_close(r, a);
@@ -119,9 +122,9 @@ static void close_arrays(runtime *r)
 /* Public: ebb_runtime_close. No new user can come in; those inside finish first. */
 ebb_status ebb_runtime_close(ebb_runtime handle, ebb_receipt *receipt)
 {
-    const uint64_t begin  = clock_ns();
-    ebb_receipt    sum    = {0};
-    void          *object = NULL;
+    const uint64_t begin = clock_ns();
+    ebb_receipt sum = {0};
+    void *object = NULL;
 
     if (!handle_close_begin(HANDLE_RUNTIME, handle.id, 0, &object)) return EBB_E_STALE;
     runtime *r = object;
@@ -146,7 +149,8 @@ runtime *runtime_acquire(ebb_runtime handle, const char *where, ebb_error *error
 {
     runtime *r = handle_acquire(HANDLE_RUNTIME, handle.id);
 
-    if (r == NULL) fail(error, EBB_E_STALE, where, "the runtime was closed, or the handle was never valid");
+    if (r == NULL)
+        fail(error, EBB_E_STALE, where, "the runtime was closed, or the handle was never valid");
     return r;
 }
 
@@ -154,17 +158,18 @@ void runtime_memory(runtime *r, ebb_memory *memory)
 {
     *memory = (ebb_memory){0};
     region_read(r->root, memory);
-    memory->peak        = region_bytes_peak(r->root);
-    memory->limit       = region_bytes_max(r->root);
-    memory->fixed       = ledger_bytes_fixed(r->ledger);
-    memory->threads     = ledger_threads(r->ledger);
+    memory->peak = region_bytes_peak(r->root);
+    memory->limit = region_bytes_max(r->root);
+    memory->fixed = ledger_bytes_fixed(r->ledger);
+    memory->threads = ledger_threads(r->ledger);
     memory->descriptors = ledger_descriptors(r->ledger);
     pthread_mutex_lock(&r->mutex);
     memory->models = r->model_count;
     pthread_mutex_unlock(&r->mutex);
 }
 
-void runtime_heap_trim(void)
+void runtime_rest(const runtime *r)
 {
+    if (r->device.def->rest != NULL) r->device.def->rest(&r->device);
     malloc_trim(0);
 }

@@ -9,28 +9,32 @@
 static ebb_status check_view(const model *m, uint32_t index, const ebb_view *view, ebb_error *error)
 {
     const layer_weight *w = m->built->weights[index];
-    char                expected[160], got[160];
+    char expected[160], got[160];
 
     if (m->options.inference_only) {
-        return fail(error, EBB_E_UNSUPPORTED, w->name,
-                    "the model was loaded with inference_only, so weights were folded; load it without");
+        return fail(
+            error, EBB_E_UNSUPPORTED, w->name,
+            "the model was loaded with inference_only, so weights were folded; load it without");
     }
     if (view == NULL || view->data == NULL) {
         return fail(error, EBB_E_ARGUMENT, w->name, "the view of weight %u has no memory", index);
     }
     if (view->dtype != EBB_DTYPE_NONE && ebb_dtype_bytes(view->dtype) == 0) {
-        return fail(error, EBB_E_DTYPE, w->name, "%d is no data type of EBB_DTYPE_MAP", (int)view->dtype);
+        return fail(error, EBB_E_DTYPE, w->name, "%d is no data type of EBB_DTYPE_MAP",
+                    (int)view->dtype);
     }
-    if (view->rank == w->rank && memcmp(view->dims, w->dims, w->rank * sizeof w->dims[0]) == 0) return EBB_OK;
+    if (view->rank == w->rank && memcmp(view->dims, w->dims, w->rank * sizeof w->dims[0]) == 0)
+        return EBB_OK;
     return fail(error, EBB_E_SHAPE, w->name, "weight %u has shape %s, the view %s", index,
                 dims_text(w->rank, w->dims, expected, sizeof expected),
-                dims_text(view->rank < EBB_RANK_MAX ? view->rank : EBB_RANK_MAX, view->dims, got, sizeof got));
+                dims_text(view->rank < EBB_RANK_MAX ? view->rank : EBB_RANK_MAX, view->dims, got,
+                          sizeof got));
 }
 
 static ebb_status number_out_of_range(const model *m, uint32_t index, ebb_error *error)
 {
-    return fail(error, EBB_E_ARGUMENT, m->info.name, "there is no weight %u; the model has %u", index,
-                m->built->weight_count);
+    return fail(error, EBB_E_ARGUMENT, m->info.name, "there is no weight %u; the model has %u",
+                index, m->built->weight_count);
 }
 
 ebb_status model_weight_get(model *m, uint32_t index, const ebb_view *view, ebb_error *error)
@@ -38,11 +42,11 @@ ebb_status model_weight_get(model *m, uint32_t index, const ebb_view *view, ebb_
     if (index >= m->built->weight_count) return number_out_of_range(m, index, error);
     ebb_status status = check_view(m, index, view, error);
     if (status != EBB_OK) return status;
-    const layer_weight *w     = m->built->weights[index];
-    const ebb_dtype     dtype = view->dtype == EBB_DTYPE_NONE ? w->dtype : view->dtype;
-    region             *work  = region_open(m->owner->root, "weight", EBB_CLASS_SCRATCH, 0);
-    const tensor_desc   plain = desc_of(m->built->graph, w->v, NULL);
-    void               *copy  = work == NULL ? NULL : region_block(work, tensor_desc_bytes(&plain) + 1);
+    const layer_weight *w = m->built->weights[index];
+    const ebb_dtype dtype = view->dtype == EBB_DTYPE_NONE ? w->dtype : view->dtype;
+    region *work = region_open(m->owner->root, "weight", EBB_CLASS_SCRATCH, 0);
+    const tensor_desc plain = desc_of(m->built->graph, w->v, NULL);
+    void *copy = work == NULL ? NULL : region_block(work, tensor_desc_bytes(&plain) + 1);
 
     if (copy == NULL) {
         status = region_fail(work == NULL ? m->owner->root : work, error, w->name, "a copy");
@@ -52,7 +56,8 @@ ebb_status model_weight_get(model *m, uint32_t index, const ebb_view *view, ebb_
     const uint32_t lane_index = lane_take(m); /* nobody sets it meanwhile */
     status = weights_get(m->weights, w->v, copy, error);
     lane_release(m, lane_index);
-    if (status == EBB_OK) dtype_convert(dtype, view->data, w->dtype, copy, tensor_desc_count(&plain));
+    if (status == EBB_OK)
+        dtype_convert(dtype, view->data, w->dtype, copy, tensor_desc_count(&plain));
     region_close(work);
     return status;
 }
@@ -62,11 +67,11 @@ ebb_status model_weight_set(model *m, uint32_t index, const ebb_view *view, ebb_
     if (index >= m->built->weight_count) return number_out_of_range(m, index, error);
     ebb_status status = check_view(m, index, view, error);
     if (status != EBB_OK) return status;
-    const layer_weight *w     = m->built->weights[index];
-    const ebb_dtype     dtype = view->dtype == EBB_DTYPE_NONE ? w->dtype : view->dtype;
-    region             *work  = region_open(m->owner->root, "weight", EBB_CLASS_SCRATCH, 0);
-    const tensor_desc   plain = desc_of(m->built->graph, w->v, NULL);
-    void               *copy  = work == NULL ? NULL : region_block(work, tensor_desc_bytes(&plain) + 1);
+    const layer_weight *w = m->built->weights[index];
+    const ebb_dtype dtype = view->dtype == EBB_DTYPE_NONE ? w->dtype : view->dtype;
+    region *work = region_open(m->owner->root, "weight", EBB_CLASS_SCRATCH, 0);
+    const tensor_desc plain = desc_of(m->built->graph, w->v, NULL);
+    void *copy = work == NULL ? NULL : region_block(work, tensor_desc_bytes(&plain) + 1);
 
     if (copy == NULL) {
         status = region_fail(work == NULL ? m->owner->root : work, error, w->name, "a copy");

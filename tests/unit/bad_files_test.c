@@ -67,7 +67,8 @@ static ebb_status try_load(test *t, const bench *b)
     return status;
 }
 
-static void refuse(test *t, const bench *b, ebb_status expected, const char *where, const char *text)
+static void refuse(test *t, const bench *b, ebb_status expected, const char *where,
+                   const char *text)
 {
     CHECK_STATUS(try_load(t, b), expected);
     if (where != NULL) CHECK_CONTAINS(t->error.where, where);
@@ -182,7 +183,8 @@ static void put(uint8_t **to, uint64_t number, size_t size)
 static void write_bomb(test *t, const char *path, const char *begin, size_t inflated)
 {
     const size_t begin_length = strlen(begin), room = inflated / 500 + 4096;
-    uint8_t *const bytes = region_block(t->home, room + 1024), *plain = region_block(t->home, 1 << 16);
+    uint8_t *const bytes = region_block(t->home, room + 1024),
+                   *plain = region_block(t->home, 1 << 16);
     z_stream z = {0};
 
     CHECK(bytes != NULL && plain != NULL);
@@ -244,7 +246,8 @@ typedef struct edit {
 static const edit edits[] = {
     {"\"class_name\": \"Flatten\"", "\"class_name\": \"Flatter\"", EBB_E_UNSUPPORTED, "flatten",
      "Flatter"},
-    {"\"class_name\": \"Flatten\"", "\"class_name\": \"Lambda\"", EBB_E_UNSUPPORTED, "flatten", "Lambda"},
+    {"\"class_name\": \"Flatten\"", "\"class_name\": \"Lambda\"", EBB_E_UNSUPPORTED, "flatten",
+     "Lambda"},
     {"\"module\": \"keras.layers\", \"class_name\": \"Flatten\"",
      "\"module\": \"my.package\", \"class_name\": \"Mine\"", EBB_E_UNSUPPORTED, "flatten", "Mine"},
     {"\"registered_name\": null, \"build_config\": {\"input_shape\": [null, 8, 8, 1]}}",
@@ -260,17 +263,22 @@ static const edit edits[] = {
     {"\"units\": 48, ", "", EBB_E_FORMAT, "dense", "units"},
     {"\"activation\": \"relu\"", "\"activation\": \"magic\"", EBB_E_UNSUPPORTED, "dense", "magic"},
     {"\"activation\": \"relu\"",
-     "\"activation\": {\"class_name\": \"function\", \"config\": \"mine\", \"registered_name\": \"mine\"}",
+     "\"activation\": {\"class_name\": \"function\", \"config\": \"mine\", \"registered_name\": "
+     "\"mine\"}",
      EBB_E_UNSUPPORTED, "dense", "mine"},
-    {"\"batch_shape\": [null, 8, 8, 1]", "\"batch_shape\": [null, 8, 8, 2]", EBB_E_SHAPE, "dense", "(128, 48)"},
-    {"\"batch_shape\": [null, 8, 8, 1]", "\"batch_shape\": [null, -8, 8, 1]", EBB_E_FORMAT, "image", NULL},
-    {"\"batch_shape\": [null, 8, 8, 1]", "\"batch_shape\": [null, 2147483647, 2147483647, 2147483647]",
-     EBB_E_SHAPE, "flatten", "64 bits"},
-    {"\"batch_shape\": [null, 8, 8, 1]", "\"batch_shape\": [null, 1,1,1,1,1,1,1,1,64]", EBB_E_UNSUPPORTED,
-     "image", NULL},
-    {"\"dtype\": \"float32\", \"sparse\"", "\"dtype\": \"string\", \"sparse\"", EBB_E_UNSUPPORTED, "image",
-     "text"},
-    {"\"class_name\": \"Sequential\"", "\"class_name\": \"Sequence\"", EBB_E_UNSUPPORTED, NULL, "Sequence"},
+    {"\"batch_shape\": [null, 8, 8, 1]", "\"batch_shape\": [null, 8, 8, 2]", EBB_E_SHAPE, "dense",
+     "(128, 48)"},
+    {"\"batch_shape\": [null, 8, 8, 1]", "\"batch_shape\": [null, -8, 8, 1]", EBB_E_FORMAT, "image",
+     NULL},
+    {"\"batch_shape\": [null, 8, 8, 1]",
+     "\"batch_shape\": [null, 2147483647, 2147483647, 2147483647]", EBB_E_SHAPE, "flatten",
+     "64 bits"},
+    {"\"batch_shape\": [null, 8, 8, 1]", "\"batch_shape\": [null, 1,1,1,1,1,1,1,1,64]",
+     EBB_E_UNSUPPORTED, "image", NULL},
+    {"\"dtype\": \"float32\", \"sparse\"", "\"dtype\": \"string\", \"sparse\"", EBB_E_UNSUPPORTED,
+     "image", "text"},
+    {"\"class_name\": \"Sequential\"", "\"class_name\": \"Sequence\"", EBB_E_UNSUPPORTED, NULL,
+     "Sequence"},
     {"\"layers\": [", "\"layers\": 3, \"x\": [", EBB_E_FORMAT, NULL, "layers"},
     {"{\"module\": \"keras\"", "[{\"module\": \"keras\"", EBB_E_FORMAT, "config.json", NULL},
     {"\"units\": 48", "\"units\": 48,", EBB_E_FORMAT, "config.json", NULL},
@@ -309,16 +317,20 @@ TEST(a_check_reports_all_faults_at_once)
 
     bench_open(t, &b);
     const path_text half = temporary_path(&b.folder, "half.keras");
-    keras_edit(t, digits_mlp, "\"class_name\": \"Flatten\"", "\"class_name\": \"Lambda\"", NULL, half.text);
-    keras_edit(t, half.text, "\"activation\": \"relu\"", "\"activation\": \"magic\"", NULL, b.path.text);
-    CHECK_OK(ebb_file_check(b.d.runtime, b.path.text, NULL, count_lines, &lines, &problems, &t->error));
+    keras_edit(t, digits_mlp, "\"class_name\": \"Flatten\"", "\"class_name\": \"Lambda\"", NULL,
+               half.text);
+    keras_edit(t, half.text, "\"activation\": \"relu\"", "\"activation\": \"magic\"", NULL,
+               b.path.text);
+    CHECK_OK(
+        ebb_file_check(b.d.runtime, b.path.text, NULL, count_lines, &lines, &problems, &t->error));
     CHECK_EQ(problems, 2);
     CHECK_EQ(lines, 2);
     check_idle(&b);
     bench_close(t, &b);
 }
 
-static const char *repeated(test *t, const char *begin, const char *part, size_t count, const char *end)
+static const char *repeated(test *t, const char *begin, const char *part, size_t count,
+                            const char *end)
 {
     const size_t length = strlen(part);
     char *const text = region_block(t->home, strlen(begin) + length * count + strlen(end) + 1);
@@ -359,10 +371,11 @@ TEST(depth_is_bounded)
     "\"float32\", \"keras_history\": [\"" layer "\", 0, 0]}}"
 #define RELU(name, from)                                                                           \
     "{\"module\": \"keras.layers\", \"class_name\": \"ReLU\", \"config\": {\"name\": \"" name      \
-    "\"}, \"registered_name\": null, \"name\": \"" name "\", \"inbound_nodes\": [{\"args\": ["     \
-    TENSOR(from) "], \"kwargs\": {}}]}"
+    "\"}, \"registered_name\": null, \"name\": \"" name                                            \
+    "\", \"inbound_nodes\": [{\"args\": [" TENSOR(from) "], \"kwargs\": {}}]}"
 #define INPUT                                                                                      \
-    "{\"module\": \"keras.layers\", \"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": "\
+    "{\"module\": \"keras.layers\", \"class_name\": \"InputLayer\", \"config\": "                  \
+    "{\"batch_shape\": "                                                                           \
     "[null, 3], \"dtype\": \"float32\", \"name\": \"in\"}, \"registered_name\": null, \"name\": "  \
     "\"in\", \"inbound_nodes\": []}"
 #define FUNCTIONAL(layers, output)                                                                 \
@@ -380,11 +393,15 @@ TEST(circles_are_refused)
         FUNCTIONAL(RELU("a", "a"), "a"),
         FUNCTIONAL(INPUT ", " RELU("a", "in") ", " RELU("a", "in"), "a"),
         /* a nested model whose layer refers to the outer one, itself */
-        FUNCTIONAL(INPUT ", {\"module\": \"keras\", \"class_name\": \"Functional\", \"name\": "
-                         "\"inner\", \"inbound_nodes\": [{\"args\": [" TENSOR("in") "], "
-                         "\"kwargs\": {}}], \"config\": {\"name\": \"inner\", \"layers\": [" INPUT
-                         ", " RELU("a", "inner") "], \"input_layers\": [[\"in\", 0, 0]], "
-                         "\"output_layers\": [[\"a\", 0, 0]]}}", "inner"),
+        FUNCTIONAL(
+            INPUT
+            ", {\"module\": \"keras\", \"class_name\": \"Functional\", \"name\": "
+            "\"inner\", \"inbound_nodes\": [{\"args\": [" TENSOR(
+                "in") "], "
+                      "\"kwargs\": {}}], \"config\": {\"name\": \"inner\", \"layers\": [" INPUT
+                      ", " RELU("a", "inner") "], \"input_layers\": [[\"in\", 0, 0]], "
+                                              "\"output_layers\": [[\"a\", 0, 0]]}}",
+            "inner"),
     };
     bench b;
 
@@ -394,7 +411,8 @@ TEST(circles_are_refused)
         refuse(t, &b, EBB_E_FORMAT, NULL, NULL);
     }
     keras_write(t, FUNCTIONAL(INPUT ", " RELU("a", "in"), "a"), digits_mlp, b.path.text);
-    const ebb_status status = try_load(t, &b); /* the frame itself is sound: only the weights are left over */
+    const ebb_status status =
+        try_load(t, &b); /* the frame itself is sound: only the weights are left over */
     CHECK(status == EBB_OK || status == EBB_E_FORMAT);
     bench_close(t, &b);
 }
@@ -406,8 +424,12 @@ TEST(hdf5_never_leads_elsewhere)
     static const struct {
         const char *name, *text;
     } cases[] = {
-        {"external_link", "external link"}, {"soft_link", "soft link"}, {"external_data", "external"},
-        {"virtual_data", "virtual"},        {"huge", NULL},             {"text", NULL},
+        {"external_link", "external link"},
+        {"soft_link", "soft link"},
+        {"external_data", "external"},
+        {"virtual_data", "virtual"},
+        {"huge", NULL},
+        {"text", NULL},
     };
     bench b;
 
@@ -484,8 +506,10 @@ static void strike_everywhere(test *t, const char *path, bool replaces)
         CHECK(s.has_struck || status == EBB_OK);
         if (status == EBB_OK) {
             CHECK_OK(digits_predict(&b.d, model, DIGITS_ROWS, y, &t->error));
-            const bool is_old = digits_error(y, is_mlp ? b.d.mlp_y[0] : b.d.cnn_y[0], DIGITS_ROWS) < 1e-5;
-            const bool is_new = digits_error(y, is_mlp ? b.d.cnn_y[0] : b.d.mlp_y[0], DIGITS_ROWS) < 1e-5;
+            const bool is_old =
+                digits_error(y, is_mlp ? b.d.mlp_y[0] : b.d.cnn_y[0], DIGITS_ROWS) < 1e-5;
+            const bool is_new =
+                digits_error(y, is_mlp ? b.d.cnn_y[0] : b.d.mlp_y[0], DIGITS_ROWS) < 1e-5;
             CHECK(is_old || (is_new && replaces));
             CHECK_OK(ebb_model_unload(model, NULL, NULL, &t->error));
         } else {
@@ -512,7 +536,7 @@ TEST(files_that_are_replaced_are_noticed)
 }
 
 TEST_MAIN(RUN(cut_files_are_refused), RUN(flipped_bits_do_no_harm), RUN(other_files_are_named),
-          RUN(members_must_be_there), RUN(bombs_do_not_go_off), RUN(bad_configurations_are_explained),
-          RUN(a_check_reports_all_faults_at_once), RUN(depth_is_bounded), RUN(circles_are_refused),
-          RUN(hdf5_never_leads_elsewhere), RUN(files_that_shrink_are_noticed),
-          RUN(files_that_are_replaced_are_noticed))
+          RUN(members_must_be_there), RUN(bombs_do_not_go_off),
+          RUN(bad_configurations_are_explained), RUN(a_check_reports_all_faults_at_once),
+          RUN(depth_is_bounded), RUN(circles_are_refused), RUN(hdf5_never_leads_elsewhere),
+          RUN(files_that_shrink_are_noticed), RUN(files_that_are_replaced_are_noticed))

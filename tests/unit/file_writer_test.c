@@ -157,7 +157,49 @@ TEST(every_allocation_may_fail)
     temporary_close(&folder);
 }
 
-TEST_MAIN(RUN(a_file_appears_at_commit), RUN(a_discarded_file_leaves_nothing),
+TEST(bytes_may_be_written_over)
+{
+    temporary folder;
+    file_writer w;
+    size_t length;
+
+    temporary_open(&folder);
+    const path_text path = temporary_path(&folder, "x");
+    CHECK_OK(file_writer_open(t->home, path.text, &w, &t->error));
+    CHECK_OK(file_writer_put(&w, "hello world", 11, &t->error));
+    CHECK_OK(file_writer_patch(&w, 4, "p!", 2, &t->error));
+    CHECK_OK(file_writer_put(&w, ".", 1, &t->error));
+    CHECK_OK(file_writer_commit(&w, &t->error));
+    CHECK_EQ(memcmp(file_read(t, path.text, &length), "hellp!world.", 12), 0);
+    CHECK_EQ(length, 12);
+    temporary_close(&folder);
+}
+
+TEST(a_new_file_replaces_nothing)
+{
+    temporary folder;
+    file_writer w;
+    size_t length;
+
+    temporary_open(&folder);
+    const path_text path = temporary_path(&folder, "x");
+    CHECK_OK(file_writer_open(t->home, path.text, &w, &t->error));
+    CHECK_OK(file_writer_put(&w, "new", 3, &t->error));
+    file_write(path.text, "old", 3); /* somebody was faster */
+    CHECK_STATUS(file_writer_commit_new(&w, &t->error), EBB_E_STATE);
+    CHECK_EQ(memcmp(file_read(t, path.text, &length), "old", 3), 0);
+    CHECK_EQ(temporary_count(&folder), 1);
+    unlink(path.text);
+    CHECK_OK(file_writer_open(t->home, path.text, &w, &t->error));
+    CHECK_OK(file_writer_put(&w, "new", 3, &t->error));
+    CHECK_OK(file_writer_commit_new(&w, &t->error));
+    CHECK_EQ(memcmp(file_read(t, path.text, &length), "new", 3), 0);
+    CHECK_EQ(temporary_count(&folder), 1);
+    temporary_close(&folder);
+}
+
+TEST_MAIN(RUN(bytes_may_be_written_over), RUN(a_new_file_replaces_nothing),
+          RUN(a_file_appears_at_commit), RUN(a_discarded_file_leaves_nothing),
           RUN(taken_names_are_no_obstacle), RUN(links_and_devices_are_not_written_to),
           RUN(a_failed_commit_leaves_nothing), RUN(a_full_disk_is_told),
           RUN(every_allocation_may_fail))

@@ -257,6 +257,57 @@ TEST(a_runtime_closes_under_its_users)
     }
 }
 
+/* Every thread unloads models of its own while the runtime closes: each model goes once, and no
+ * thread is inside when the ledger goes. */
+#define OWN 8
+
+typedef struct leaver {
+    ebb_model models[OWN];
+    atomic_bool *go;
+    uint32_t faults;
+} leaver;
+
+static void *leave(void *context)
+{
+    leaver *l = context;
+
+    while (!atomic_load(l->go)) continue;
+    for (int i = 0; i < OWN; i++) {
+        const ebb_status status = ebb_model_unload(l->models[i], NULL, NULL, NULL);
+        l->faults += status != EBB_OK && status != EBB_E_STALE;
+    }
+    return NULL;
+}
+
+TEST(unloads_and_a_close_cross)
+{
+    for (int round = 0; round < 12; round++) {
+        digits d;
+        leaver leavers[3] = {0};
+        pthread_t threads[3];
+        atomic_bool go = false;
+        ebb_receipt receipt;
+
+        digits_open(t, &d, NULL);
+        for (int i = 0; i < 3; i++) {
+            leavers[i].go = &go;
+            for (int k = 0; k < OWN; k++) {
+                CHECK_OK(
+                    ebb_model_load(d.runtime, digits_mlp, NULL, &leavers[i].models[k], &t->error));
+            }
+            CHECK_EQ(pthread_create(&threads[i], NULL, leave, &leavers[i]), 0);
+        }
+        atomic_store(&go, true);
+        for (volatile int i = 0; i < round * 3000; i++) continue;
+        CHECK_OK(ebb_runtime_close(d.runtime, &receipt));
+        CHECK_EQ(receipt.bytes_kept, 0);
+        for (int i = 0; i < 3; i++) {
+            pthread_join(threads[i], NULL);
+            CHECK_EQ(leavers[i].faults, 0);
+        }
+    }
+}
+
 /* -- deadlines --------------------------------------------------------------------------------- */
 
 typedef struct gate {
@@ -561,6 +612,6 @@ TEST(a_child_closes_what_others_were_loading)
 
 TEST_MAIN(RUN(lives_cross_and_leave_nothing), RUN(handles_go_stale_under_their_users),
           RUN(one_of_many_unloads_wins), RUN(a_runtime_closes_under_its_users),
-          RUN(an_unload_that_may_not_wait_gives_up), RUN(setting_weights_waits_for_calls_in_flight),
-          RUN(a_child_of_a_quiet_process_is_whole), RUN(a_child_of_a_busy_process_is_whole),
-          RUN(a_child_closes_what_others_were_loading))
+          RUN(unloads_and_a_close_cross), RUN(an_unload_that_may_not_wait_gives_up),
+          RUN(setting_weights_waits_for_calls_in_flight), RUN(a_child_of_a_quiet_process_is_whole),
+          RUN(a_child_of_a_busy_process_is_whole), RUN(a_child_closes_what_others_were_loading))

@@ -76,9 +76,13 @@ ebb_status description_configure(region *home, description *d, const char *text,
     if (status != EBB_OK) return status;
     if (object->kind ==
         JSON_STRING) { /* some tools write the text of to_json() as one JSON string */
-        status = json_read(home, object->as.string, object->count, where, &object, error);
+        text = object->as.string;
+        length = object->count;
+        status = json_read(home, text, length, where, &object, error);
         if (status != EBB_OK) return status;
     }
+    d->config_text = text;
+    d->config_length = length;
     const char *version = json_text(json_get(object, "keras_version"), d->keras_version);
     if (d->keras_version[0] == '\0') d->keras_version = version;
     if (d->backend[0] == '\0') d->backend = json_text(json_get(object, "backend"), "");

@@ -148,6 +148,7 @@ ebb_status model_read(region *home, const json *object, uint32_t keras_major, ui
     if (status != EBB_OK) return status;
     model_config *m = region_new(home, model_config, 1);
     if (m == NULL) return region_fail(home, error, "config", "a model");
+    m->source = object;
     const bool is_sequential = strcmp(class_name, "Sequential") == 0;
     m->name = json_text(json_get(config, "name"), NULL);
     if (m->name == NULL)

@@ -29,7 +29,6 @@ static const class_rename classes[] = {
 };
 
 static const field_rename fields[] = {
-    {"|LeakyReLU|", "alpha", "negative_slope"},
     {"|InputLayer|", "type_spec", NULL},
     {"|BatchNormalization|", "virtual_batch_size", NULL},
     {"|BatchNormalization|", "fused", NULL},

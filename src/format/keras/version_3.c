@@ -6,9 +6,13 @@
 
 #include <string.h>
 
-static const class_rename classes[] = {{NULL, NULL}};
+static const class_rename classes[] = {
+    {"GroupedQueryAttention", "GroupQueryAttention"}, /* as .h5 files call it */
+    {NULL, NULL},
+};
 
 static const field_rename fields[] = {
+    {"|LeakyReLU|", "alpha", "negative_slope"},
     {"|InputLayer|", "batch_input_shape", "batch_shape"},
     {NULL, "batch_input_shape", NULL},
     {NULL, "implementation", NULL},

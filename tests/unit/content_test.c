@@ -1,0 +1,171 @@
+/* content_test.c -- writers of files given more than a model has: the state of an optimizer and
+ * settings of compile(). */
+#include <string.h>
+
+#include "format/content.h"
+#include "format/format.h"
+#include "format/hdf5/hdf5.h"
+#include "format/zip.h"
+#include "temporary.h"
+
+#define GOLDEN EBB_GOLDEN "/format/"
+
+/* Every number of a tensor is its source plus 1. */
+static ebb_status read_number(void *context, const saved_tensor *tensor, void *bytes,
+                              ebb_error *error)
+{
+    const float number = (float)(tensor->source + 1);
+    uint64_t count = 1;
+
+    (void)context;
+    (void)error;
+    for (uint32_t i = 0; i < tensor->rank; i++) count *= (uint64_t)tensor->dims[i];
+    for (uint64_t i = 0; i < count; i++) memcpy((char *)bytes + i * 4, &number, 4);
+    return EBB_OK;
+}
+
+static const saved_tensor tensors[] = {
+    {"layers/dense", 0, "dense/kernel", EBB_F32, 2, {4, 3}, 0},
+    {"layers/dense", 1, "dense/bias", EBB_F32, 1, {3}, 1},
+};
+static const saved_tensor extra[] = {
+    {"optimizer", 0, "adam/iteration", EBB_I32, 0, {0}, 2},
+    {"optimizer", 1, "adam/dense_kernel_momentum", EBB_F32, 2, {4, 3}, 3},
+    {"optimizer", 2, "adam/dense_kernel_momentum", EBB_F32, 2, {4, 3}, 4},
+};
+static const saved_layer layers[] = {{"dense", tensors, 2}};
+
+static model_content content_of(const description *d)
+{
+    return (model_content){.description = d,
+                           .tensors = tensors,
+                           .tensor_count = 2,
+                           .layers = layers,
+                           .layer_count = 1,
+                           .extra = extra,
+                           .extra_count = 3,
+                           .read = read_number};
+}
+
+static description *described(test *t, const char *path)
+{
+    description *d = NULL;
+
+    CHECK_OK(format_read(t->home, path, NULL, &d, &t->error));
+    return d;
+}
+
+static float first_number(test *t, hdf5_file *file, const char *path)
+{
+    hdf5_object object;
+    hdf5_dataset *d = NULL;
+    float number = 0;
+
+    CHECK_OK(hdf5_find(file, hdf5_root(file), path, &object, &t->error));
+    CHECK_OK(hdf5_dataset_open(file, object.address, &d, &t->error));
+    CHECK_OK(hdf5_dataset_read(file, d, 0, 1, &number, &t->error));
+    return number;
+}
+
+TEST(the_state_of_an_optimizer_goes_along)
+{
+    const write_options options = {0};
+    temporary folder;
+    source *s = NULL;
+    hdf5_file *file = NULL;
+    hdf5_object group;
+    hdf5_value names;
+
+    temporary_open(&folder);
+    description *d = described(t, GOLDEN "sequential.keras");
+    const model_content content = content_of(d);
+    const path_text weights = temporary_path(&folder, "x.weights.h5"),
+                    h5 = temporary_path(&folder, "x.h5");
+    CHECK_OK(content_write(t->home, &content, weights.text, &options, &t->error));
+    CHECK_OK(source_open(t->home, weights.text, &s, &t->error));
+    CHECK_OK(hdf5_open(t->home, s, &file, &t->error));
+    CHECK_EQ(first_number(t, file, "layers/dense/vars/1"), 2);
+    CHECK_EQ(first_number(t, file, "optimizer/vars/0"), 3);
+    CHECK_EQ(first_number(t, file, "optimizer/vars/2"), 5);
+    source_close(s);
+    CHECK_OK(content_write(t->home, &content, h5.text, &options, &t->error));
+    CHECK_OK(source_open(t->home, h5.text, &s, &t->error));
+    CHECK_OK(hdf5_open(t->home, s, &file, &t->error));
+    CHECK_OK(hdf5_find(file, hdf5_root(file), "optimizer_weights", &group, &t->error));
+    CHECK_OK(hdf5_attribute(file, group.address, "weight_names", &names, &t->error));
+    CHECK_EQ(names.count, 3);
+    CHECK_TEXT(names.strings[1], "adam/dense_kernel_momentum");
+    CHECK_TEXT(names.strings[2], "adam/dense_kernel_momentum_1"); /* names are made unique */
+    CHECK_EQ(first_number(t, file, "optimizer_weights/adam/iteration"), 3);
+    CHECK_EQ(first_number(t, file, "optimizer_weights/adam/dense_kernel_momentum_1"), 5);
+    CHECK_EQ(first_number(t, file, "model_weights/dense/dense/kernel"), 1);
+    source_close(s);
+    description_close(d);
+    temporary_close(&folder);
+}
+
+TEST(settings_of_compile_replace_those_of_the_file)
+{
+    static const char text[] =
+        "{\"optimizer\": {\"module\": \"keras.optimizers\", \"class_name\": \"SGD\", "
+        "\"config\": {\"learning_rate\": 0.5}, \"registered_name\": null}, "
+        "\"loss\": [\"mse\", {\"a\": \"KLD\"}], \"metrics\": [\"mae\"]}";
+    const write_options options = {0};
+    temporary folder;
+
+    temporary_open(&folder);
+    description *d = described(t, GOLDEN "compiled.keras");
+    model_content content = content_of(d);
+    CHECK_OK(json_read(t->home, text, sizeof text - 1, "test", &content.compile_config, &t->error));
+    const path_text keras = temporary_path(&folder, "x.keras"),
+                    h5 = temporary_path(&folder, "x.h5");
+    CHECK_OK(content_write(t->home, &content, keras.text, &options, &t->error));
+    CHECK_OK(content_write(t->home, &content, h5.text, &options, &t->error));
+    description_close(d);
+    d = described(t, keras.text);
+    CHECK_TEXT(json_text(json_path(d->compile_config, "optimizer.class_name"), ""), "SGD");
+    CHECK_TEXT(json_text(json_item(json_get(d->compile_config, "loss"), 0), ""), "mse");
+    description_close(d);
+    d = described(t, h5.text);
+    CHECK(json_number(json_path(d->compile_config, "optimizer_config.config.learning_rate"), 0) ==
+          0.5);
+    const json *loss = json_get(d->compile_config, "loss"); /* Keras reads no short names here */
+    CHECK_TEXT(json_text(json_item(loss, 0), ""), "mean_squared_error");
+    CHECK_TEXT(json_text(json_get(json_item(loss, 1), "a"), ""), "kl_divergence");
+    CHECK_TEXT(json_text(json_item(json_get(d->compile_config, "metrics"), 0), ""), "mae");
+    description_close(d);
+    temporary_close(&folder);
+}
+
+static ebb_status refuse_number(void *context, const saved_tensor *tensor, void *bytes,
+                                ebb_error *error)
+{
+    if (tensor->source == 1) return EBB_E_CANCELLED;
+    return read_number(context, tensor, bytes, error);
+}
+
+TEST(a_weight_that_is_not_there_ends_it)
+{
+    static const char *const names[] = {"x.keras", "x.h5", "x.weights.h5"};
+    temporary folder;
+
+    temporary_open(&folder);
+    description *d = described(t, GOLDEN "sequential.keras");
+    model_content content = content_of(d);
+    content.read = refuse_number;
+    for (size_t i = 0; i < 3; i++) {
+        const write_options options = {.deflates = i == 0};
+        const uint64_t before = region_bytes_live(t->home);
+        CHECK_STATUS(content_write(t->home, &content, temporary_path(&folder, names[i]).text,
+                                   &options, &t->error),
+                     EBB_E_CANCELLED);
+        CHECK_EQ(region_bytes_live(t->home), before);
+    }
+    CHECK_EQ(temporary_count(&folder), 0);
+    description_close(d);
+    temporary_close(&folder);
+}
+
+TEST_MAIN(RUN(the_state_of_an_optimizer_goes_along),
+          RUN(settings_of_compile_replace_those_of_the_file),
+          RUN(a_weight_that_is_not_there_ends_it))
