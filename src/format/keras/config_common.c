@@ -51,6 +51,20 @@ static const char new_classes[] =
     "RandomRotation|RandomSaturation|RandomSharpness|RandomShear|RandomTranslation|RandomZoom|"
     "ReversibleEmbedding|STFTSpectrogram|Solarization|StringLookup|TextVectorization|";
 
+const char *common_part_class(const config_writer *c, const char *class_name)
+{
+    static const class_rename parts[] = {
+        {"IdentityInitializer", "Identity"},
+        {"OrthogonalInitializer", "Orthogonal"},
+        {NULL, NULL},
+    };
+
+    for (const class_rename *r = parts; c->grammar == GRAMMAR_COMMON && r->from != NULL; r++) {
+        if (strcmp(r->from, class_name) == 0) return r->to;
+    }
+    return class_name;
+}
+
 static bool is_value(const json *value, const char *text)
 {
     switch (value->kind) {

@@ -130,7 +130,7 @@ static void part_put(config_writer *c, const char *module, const json *object)
         text_put(c->text, ", ");
     }
     text_put(c->text, "\"class_name\": ");
-    text_json_string(c->text, json_text(json_get(object, "class_name"), ""));
+    text_json_string(c->text, common_part_class(c, json_text(json_get(object, "class_name"), "")));
     text_put(c->text, ", \"config\": {");
     part_config_put(c, json_get(object, "config"));
     text_put(c->text, has_module ? "}, \"registered_name\": null}" : "}}");

@@ -30,6 +30,8 @@ typedef struct config_writer {
 /* In GRAMMAR_COMMON: the name a config field of the class at work goes by; NULL: it is left out,
  * because it says nothing. Refuses what Keras 2 does not know. Otherwise `key`. */
 const char *common_key(config_writer *c, const char *key, const json *value);
+/* The class of an initializer, under its older name in GRAMMAR_COMMON. */
+const char *common_part_class(const config_writer *c, const char *class_name);
 /* Refuses a class that Keras 2 does not have; in GRAMMAR_COMMON only. */
 void common_class_check(config_writer *c, const char *class_name);
 /* Refuses a layer, or a call, that the common grammar has no words for. */

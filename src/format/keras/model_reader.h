@@ -24,7 +24,7 @@ typedef struct model_reader {
     layer_name *names; /* sorted by name; Functional only */
     uint64_t calls;    /* read so far */
     bool is_legacy; /* calls are nested lists: nested models count their calls from 1 there too */
-    const char *where; /* the layer at work */
+    const char *where;    /* the layer at work */
     char layer_text[128]; /* of layer_where() */
     ebb_error *error;
 } model_reader;

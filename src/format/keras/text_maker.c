@@ -204,10 +204,10 @@ ebb_status keras_text_make(region *home, const model_content *content, model_tex
 static ebb_status training_make(region *home, const model_content *content, const json *settings,
                                 model_text *text, ebb_error *error)
 {
-    text_writer out;
-
     const bool has_optimizer = !json_is_null(json_get(settings, "optimizer")) ||
                                !json_is_null(json_get(settings, "optimizer_config"));
+    text_writer out;
+
     if (!has_optimizer) return EBB_OK; /* Keras reads no settings without one */
     text_begin(&out, home);
     config_writer c = writer_make(home, content, &out, error);
