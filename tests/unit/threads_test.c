@@ -467,6 +467,17 @@ static bool forks_are_followed(void)
 #endif
 }
 
+/* The address sanitizer's allocator does not survive a fork beside a thread that allocates: its
+ * locks stay taken in the child. */
+static bool forks_beside_allocations_are_followed(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return false;
+#else
+    return forks_are_followed();
+#endif
+}
+
 static bool child_is_well(const digits *d, ebb_model model, const float *expected, bool predicts)
 {
     float y[DIGITS_ROWS * DIGITS_CLASSES];
@@ -537,6 +548,7 @@ static void *predict_on(void *context)
     crew *c = context;
     float y[DIGITS_ROWS * DIGITS_CLASSES];
     ebb_error error;
+    bool is_warm = false;
 
     while (!atomic_load(&c->stop)) {
         const ebb_status status = digits_predict(&c->d, crew_model(c), DIGITS_ROWS, y, &error);
@@ -544,6 +556,8 @@ static void *predict_on(void *context)
         if (memcmp(y, c->before, sizeof y) != 0)
             fault(c, status, &(ebb_error){.text = "other numbers"});
         atomic_fetch_add(&c->done, 1);
+        if (!is_warm) atomic_fetch_add(&c->began, 1);
+        is_warm = true;
     }
     return NULL;
 }
@@ -567,6 +581,7 @@ TEST(a_child_of_a_busy_process_is_whole)
     atomic_store(&c.model, model.id);
     CHECK_OK(digits_predict(&c.d, model, DIGITS_ROWS, c.before, &t->error));
     crew_start(&c, predict_on, 4);
+    while (atomic_load(&c.began) < 4) sleep_ms(1); /* starting a thread allocates */
     for (int i = 0; i < 15; i++) {
         sleep_ms(i % 4);
         check_child(&c.d, model, c.before, true);
@@ -596,7 +611,7 @@ TEST(a_child_closes_what_others_were_loading)
 {
     static crew c;
 
-    if (!forks_are_followed()) return;
+    if (!forks_beside_allocations_are_followed()) return;
     c = (crew){0};
     digits_open(t, &c.d, NULL);
     crew_start(&c, live_until_stopped, 3);
