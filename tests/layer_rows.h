@@ -174,7 +174,7 @@ static inline void rows_torture(test *t, const layer_row *row)
         CHECK(home != NULL);
         built_model *m = NULL;
         test_fail_allocation(t, n);
-        const ebb_status status = assemble_model(home, &d, NULL, NULL, &m, &t->error);
+        const ebb_status status = assemble_model(home, &d, NULL, &m, &t->error);
         const bool failed = test_allocation_failed(t);
         test_fail_allocation(t, -1);
         CHECK_STATUS(status, failed ? EBB_E_MEMORY : EBB_OK);

@@ -18,5 +18,6 @@
 #include "ebb/runtime.h"
 #include "ebb/status.h"
 #include "ebb/tensor.h"
+#include "ebb/train.h"
 
 #endif

@@ -110,16 +110,21 @@ static bool model_build(assembly *a, const model_config *config, built_model *m)
     return ports_make(a, m, outputs) == EBB_OK && weights_collect(a, m);
 }
 
-ebb_status assemble_model(region *home, const description *d, problem_function problem,
-                          void *context, built_model **result, ebb_error *error)
+ebb_status assemble_model(region *home, const description *d, const assemble_options *options,
+                          built_model **result, ebb_error *error)
 {
+    const assemble_options defaults = {0}, *o = options != NULL ? options : &defaults;
+
     *result = NULL;
     if (d->model == NULL) {
         return fail(error, EBB_E_FORMAT, d->path,
                     "the file holds weights only; give the architecture as a JSON file");
     }
-    assembly a = {
-        .home = home, .keras_major = d->keras_major, .problem = problem, .context = context};
+    assembly a = {.home = home,
+                  .keras_major = d->keras_major,
+                  .options = o,
+                  .problem = o->problem,
+                  .context = o->context};
     a.graph = graph_open(home);
     built_model *m = region_new(home, built_model, 1);
     if (a.graph == NULL || m == NULL) return region_fail(home, error, d->path, "the graph");

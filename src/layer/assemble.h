@@ -21,6 +21,12 @@ typedef struct nested_model {
     uint32_t layer_count;
 } nested_model;
 
+/* After a training call the weight holds `next`. */
+typedef struct layer_update {
+    const layer_weight *weight;
+    value next;
+} layer_update;
+
 /* Where a weight's bytes come from; see bind.h. */
 struct weight_source;
 
@@ -34,12 +40,30 @@ typedef struct built_model {
     uint32_t weight_count;
     dim batch; /* the symbol for the rows of the inputs; 0: the file fixes them */
     uint64_t parameters, parameters_trainable;
+    /* Of assemblies for training alone. */
+    layer_update *updates; /* what variables hold after the call: moving statistics, RNN states */
+    uint32_t update_count;
+    value *losses; /* F32 scalars: activity regularizers, ActivityRegularization; Keras's add_loss */
+    uint32_t loss_count;
+    value random; /* I32 scalar variable, weight index == weight_count, that random layers take their
+                     stream from: it must change from run to run. VALUE_NONE: nothing is random */
 } built_model;
 
 typedef void (*problem_function)(void *context, const char *layer, const char *text);
 
-ebb_status assemble_model(region *home, const description *d, problem_function problem,
-                          void *context, built_model **result, ebb_error *error);
+typedef struct assemble_options {
+    problem_function problem; /* NULL: the first fault ends it */
+    void *context;
+    bool is_training;   /* training=True: dropout drops, BatchNormalization takes the batch's
+                           statistics, updates and losses are listed */
+    bool has_variables; /* weights are variables (graph_variable()): never folded or packed, so that
+                           runs may change them */
+    uint64_t seed;      /* of random layers without a seed of their own */
+} assemble_options;
+
+/* `options` may be NULL: inference, the first fault is the error. */
+ebb_status assemble_model(region *home, const description *d, const assemble_options *options,
+                          built_model **result, ebb_error *error);
 
 /* Keras's summary table as text, line by line (keras/src/utils/summary_utils.py; 80 columns). */
 ebb_status summary_write(region *scratch, const built_model *model, const description *d,

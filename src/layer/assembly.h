@@ -16,6 +16,7 @@ typedef struct assembly {
     region *home;
     graph *graph;
     uint32_t keras_major;
+    const assemble_options *options;
     const model_config *model; /* at the top */
     dim batch;                 /* one symbol for the rows of every input; 0 until one has it */
     bool is_batch_free;        /* rows that the file fixes are any number all the same */

@@ -138,7 +138,8 @@ value build_weight(layer_build *b, const char *name, uint32_t rank, const int64_
     if (w->name == NULL || w->title == NULL) return no_memory(b), VALUE_NONE;
     shape s = {.rank = rank};
     for (uint32_t i = 0; i < rank; i++) s.dims[i] = w->dims[i] = dims[i];
-    w->v = graph_weight(b->graph, dtype, &s, w->index);
+    w->v = b->assembly->options->has_variables ? graph_variable(b->graph, dtype, &s, w->index)
+                                               : graph_weight(b->graph, dtype, &s, w->index);
     w->computed = op_cast(b->graph, w->v, compute_dtype(dtype));
     if (!graph_ok(b->graph)) return VALUE_NONE;
     weight_number(w, b->instance);

@@ -72,7 +72,8 @@ typedef struct layer_weight {
     bool trainable;
     bool is_state;           /* not trainable by its nature: moving statistics, adapted constants */
     bool is_listed;          /* has its place in built_model.weights */
-    const json *initializer; /* for building without a file; may be NULL */
+    const json *initializer; /* for building without a file; NULL: Keras has a default for it */
+    const json *regularizer, *constraint; /* NULL: none */
 } layer_weight;
 
 /* One layer object of a model (shared layers are one instance with several calls). */
@@ -106,6 +107,7 @@ struct layer_build {
     uint32_t keras_major;
     const char *scope;         /* object path below the instance, "" at first */
     uint32_t depth;            /* of nesting, bounded by LAYER_DEPTH_MAX */
+    bool is_training;          /* training=True */
     struct assembly *assembly; /* of assembly.h */
 };
 #define LAYER_DEPTH_MAX 32

@@ -158,6 +158,7 @@ static bool layer_build_call(assembly *a, layer_instance *i, uint32_t depth, lay
                      .keras_major = a->keras_major,
                      .scope = "",
                      .depth = depth,
+                     .is_training = a->options->is_training,
                      .assembly = a};
     if (i->def->build(&b, i->config, call) && graph_ok(a->graph)) return true;
     if (graph_ok(a->graph) && a->problem_count == 0) {

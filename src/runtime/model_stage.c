@@ -95,7 +95,7 @@ static ebb_status read_and_build(model *m, const char *path, ebb_error *error)
         return fail(error, EBB_E_UNSUPPORTED, path,
                     "the file holds weights only: give the architecture (a JSON file) as well");
     }
-    status = assemble_model(m->home, m->d, NULL, NULL, &m->built, error);
+    status = assemble_model(m->home, m->d, NULL, &m->built, error);
     if (status == EBB_OK) status = check_ports(m, path, error);
     if (status == EBB_OK)
         status = bind_weights(m->home, m->d, m->built, NULL, NULL, &m->sources, error);

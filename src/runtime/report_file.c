@@ -54,8 +54,9 @@ static ebb_status build_file(region *work, const char *path, const ebb_load_opti
         status = fail(error, EBB_E_UNSUPPORTED, path,
                       "the file holds weights only: give the architecture (a JSON file) as well");
     }
-    if (status == EBB_OK) status = assemble_model(work, *d, problem, context, built, error);
-    return status;
+    if (status != EBB_OK) return status;
+    const assemble_options how = {.problem = problem, .context = context};
+    return assemble_model(work, *d, &how, built, error);
 }
 
 ebb_status report_summary(runtime *r, const char *path, const ebb_load_options *options,

@@ -200,7 +200,7 @@ static void config_run(region *home, const char *bytes, size_t length, bool infe
     d.keras_major = model_config_major(object);
     if (model_config_read(home, object, d.keras_major, &d.model, &error) != EBB_OK) return;
     error = (ebb_error){0};
-    ebb_status status = assemble_model(home, &d, NULL, NULL, &m, &error);
+    ebb_status status = assemble_model(home, &d, NULL, &m, &error);
     if (status != EBB_OK && error.text[0] == '\0') __builtin_trap();
     if (status == EBB_E_INTERNAL) fail_loudly(&error);
     if (status != EBB_OK) return;

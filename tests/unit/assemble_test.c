@@ -200,7 +200,7 @@ TEST(all_problems_are_reported_at_once)
                "[['x',0,0]]", "[['good',0,0],['sub',1,0]]"));
     problems     p = {0};
     built_model *m = NULL;
-    CHECK_STATUS(assemble_model(t->home, &d, problem_note, &p, &m, &t->error), EBB_E_UNSUPPORTED);
+    CHECK_STATUS(assemble_model(t->home, &d, &(assemble_options){.problem = problem_note, .context = &p}, &m, &t->error), EBB_E_UNSUPPORTED);
     CHECK(m == NULL);
     CHECK_EQ(p.count, 4);
     static const char *const layers[] = {"m", "bad", "wrap/layer", "sub/r"}, *const texts[] =
@@ -210,7 +210,7 @@ TEST(all_problems_are_reported_at_once)
         CHECK_CONTAINS(p.texts[k], texts[k]);
     }
     CHECK_CONTAINS(t->error.text, "Mystery");
-    CHECK_STATUS(assemble_model(t->home, &d, NULL, NULL, &m, &t->error), EBB_E_UNSUPPORTED);
+    CHECK_STATUS(assemble_model(t->home, &d, NULL, &m, &t->error), EBB_E_UNSUPPORTED);
     CHECK_CONTAINS(t->error.text, "Mystery");
 }
 
@@ -224,7 +224,7 @@ TEST(a_shape_clash_is_one_problem)
                "[['x',0,0]]", "[['after',0,0]]"));
     problems     p = {0};
     built_model *m = NULL;
-    CHECK_STATUS(assemble_model(t->home, &d, problem_note, &p, &m, &t->error), EBB_E_SHAPE);
+    CHECK_STATUS(assemble_model(t->home, &d, &(assemble_options){.problem = problem_note, .context = &p}, &m, &t->error), EBB_E_SHAPE);
     CHECK_EQ(p.count, 1);
     CHECK_CONTAINS(p.layers[0], "add");
 }
@@ -233,7 +233,7 @@ TEST(weights_only_files_need_an_architecture)
 {
     const description d = {.path = "w.h5"};
     built_model      *m = NULL;
-    CHECK_STATUS(assemble_model(t->home, &d, NULL, NULL, &m, &t->error), EBB_E_FORMAT);
+    CHECK_STATUS(assemble_model(t->home, &d, NULL, &m, &t->error), EBB_E_FORMAT);
     CHECK_CONTAINS(t->error.text, "architecture");
 }
 
@@ -252,7 +252,7 @@ TEST(every_failed_allocation_is_an_error)
         built_model *m = NULL;
         test_fail_allocation(t, n);
         region *home = region_open(t->home, "model", EBB_CLASS_META, 0);
-        status = home == NULL ? EBB_E_MEMORY : assemble_model(home, &d, NULL, NULL, &m, &t->error);
+        status = home == NULL ? EBB_E_MEMORY : assemble_model(home, &d, NULL, &m, &t->error);
         const bool has_failed = test_allocation_failed(t);
         test_fail_allocation(t, -1);
         CHECK_STATUS(status, has_failed ? EBB_E_MEMORY : EBB_OK);

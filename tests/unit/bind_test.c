@@ -73,7 +73,7 @@ TEST(bind_by_path)
     d.groups = groups;
     d.group_count = 2;
     weight_source *sources = NULL;
-    CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
+    CHECK_OK(assemble_model(t->home, &d, NULL, &m, &t->error));
     CHECK_OK(bind_weights(t->home, &d, m, NULL, NULL, &sources, &t->error));
     check_weight(t, m, sources, 0, 100);
     check_weight(t, m, sources, 2, 300);
@@ -107,7 +107,7 @@ TEST(bind_by_path_knows_both_names_of_an_attribute)
     d.groups = groups;
     d.group_count = 4;
     weight_source *sources = NULL;
-    CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
+    CHECK_OK(assemble_model(t->home, &d, NULL, &m, &t->error));
     CHECK_OK(bind_weights(t->home, &d, m, NULL, NULL, &sources, &t->error));
     CHECK_EQ(m->weight_count, 4);
     for (uint32_t k = 0; k < 4; k++) check_weight(t, m, sources, k, 100 * (float)k);
@@ -135,7 +135,7 @@ TEST(bind_by_path_names_every_fault)
     d.group_count = 1;
     weight_source *sources = NULL;
     faults f = {0};
-    CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
+    CHECK_OK(assemble_model(t->home, &d, NULL, &m, &t->error));
     CHECK_STATUS(bind_weights(t->home, &d, m, NULL, NULL, &sources, &t->error), EBB_E_SHAPE);
     CHECK_CONTAINS(t->error.text, "(3, 2)");
     CHECK_CONTAINS(t->error.text, "(3, 5)");
@@ -170,7 +170,7 @@ TEST(bind_by_order)
     d.groups = groups;
     d.group_count = 3;
     weight_source *sources = NULL;
-    CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
+    CHECK_OK(assemble_model(t->home, &d, NULL, &m, &t->error));
     CHECK_OK(bind_weights(t->home, &d, m, NULL, NULL, &sources, &t->error));
     check_weight(t, m, sources, 0, 100);
     CHECK_TEXT(m->weights[4]->name, "moving_mean");
@@ -210,7 +210,7 @@ TEST(bind_by_order_of_nested_models)
     d.groups = groups;
     d.group_count = 1;
     weight_source *sources = NULL;
-    CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
+    CHECK_OK(assemble_model(t->home, &d, NULL, &m, &t->error));
     CHECK_OK(bind_weights(t->home, &d, m, NULL, NULL, &sources, &t->error));
     for (uint32_t k = 0; k < 5; k++) {
         float number = 0;
@@ -236,7 +236,7 @@ TEST(bind_converts_old_kernels)
     d.groups = groups;
     d.group_count = 1;
     weight_source *sources = NULL;
-    CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
+    CHECK_OK(assemble_model(t->home, &d, NULL, &m, &t->error));
     CHECK_OK(bind_weights(t->home, &d, m, NULL, NULL, &sources, &t->error));
     CHECK(sources[0].entry == NULL);
     float numbers[16];
@@ -268,7 +268,7 @@ TEST(bind_survives_failed_allocations)
     d.backend = "theano";
     d.groups = groups;
     d.group_count = 1;
-    CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
+    CHECK_OK(assemble_model(t->home, &d, NULL, &m, &t->error));
     const uint64_t before = region_bytes_live(t->home);
     ebb_status status = EBB_E_MEMORY;
     for (int64_t n = 0; status != EBB_OK; n++) {

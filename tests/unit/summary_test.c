@@ -18,7 +18,7 @@ static const char *summary_of(test *t, const char *model, lines *l)
 {
     const description d = model_description(t, model);
     built_model      *m = NULL;
-    CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
+    CHECK_OK(assemble_model(t->home, &d, NULL, &m, &t->error));
     l->length = 0;
     CHECK_OK(summary_write(t->home, m, &d, line_add, l, &t->error));
     return l->text;
@@ -90,7 +90,7 @@ TEST(summary_survives_failed_allocations)
         "'name':'d','units':2")));
     built_model      *m = NULL;
     lines             l = {0};
-    CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
+    CHECK_OK(assemble_model(t->home, &d, NULL, &m, &t->error));
     const uint64_t before = region_bytes_live(t->home);
     ebb_status     status = EBB_E_MEMORY;
     for (int64_t n = 0; status != EBB_OK; n++) {
