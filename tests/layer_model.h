@@ -60,7 +60,7 @@ static inline built_model *model_assemble(test *t, const char *text)
 {
     const description d = model_description(t, text);
     built_model      *m = NULL;
-    CHECK_OK(assemble_model(t->home, &d, NULL, NULL, &m, &t->error));
+    CHECK_OK(assemble_model(t->home, &d, NULL, &m, &t->error));
     return m;
 }
 
@@ -69,7 +69,7 @@ static inline ebb_status model_refused(test *t, const char *text)
 {
     const description d = model_description(t, text);
     built_model      *m = NULL;
-    return assemble_model(t->home, &d, NULL, NULL, &m, &t->error);
+    return assemble_model(t->home, &d, NULL, &m, &t->error);
 }
 
 /* "(batch, 3)" of an output. */
