@@ -10,6 +10,9 @@
  * A lane is one activation arena, so one run at a time; the lanes of a model are shared by its
  * executables. Inputs and outputs are read and written in the caller's memory when type and
  * alignment allow, else they are staged in the arena.
+ *
+ * Updates of variables (graph_update()) are computed straight into the variable where nobody reads
+ * the old value afterwards; others are kept in the arena and stored when all steps are done.
  */
 #ifndef EBB_EXEC_EXECUTABLE_H
 #define EBB_EXEC_EXECUTABLE_H
@@ -39,7 +42,7 @@ typedef enum place_kind {
 
 typedef struct place {
     place_kind kind;
-    uint32_t index;  /* INPUT, OUTPUT: number */
+    uint32_t index;  /* INPUT, OUTPUT: number; WEIGHT: the value whose memory it is */
     uint64_t offset; /* ARENA */
 } place;
 
@@ -68,7 +71,8 @@ typedef struct executable {
     step *steps;
     uint32_t step_count;
     place *places;                            /* by value */
-    tensor_desc *inputs, *outputs;            /* of the model, in their declared types */
+    tensor_desc *inputs, *outputs;            /* of the graph, in their declared types */
+    uint32_t result_count;                    /* outputs that are no updates */
     uint64_t *input_staging, *output_staging; /* arena offsets */
     uint64_t arena_bytes;
     uint64_t flops;
@@ -93,7 +97,7 @@ ebb_status executable_make(const executable_options *options, executable **resul
 /* Makes code. Needs weights in place. */
 ebb_status executable_open(executable *e, ebb_error *error);
 ebb_status executable_bind(executable *e, uint32_t lane, void *arena, ebb_error *error);
-/* Runs on `lane`. inputs/outputs: pointers in the declared types (already checked). */
+/* Runs on `lane`. inputs, and outputs that are no updates: views that were checked already. */
 void executable_run(executable *e, uint32_t lane, const ebb_view *inputs, const ebb_view *outputs);
 /* Undoes bind, open and make; the memory goes with its region. NULL is a no-op. */
 void executable_close(executable *e);

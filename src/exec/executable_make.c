@@ -64,6 +64,7 @@ static ebb_status describe_ports(executable *e, ebb_error *error)
     for (uint32_t i = 0; i < g->output_count; i++) {
         e->outputs[i] = desc_of(g, g->outputs[i], e->dim_values);
     }
+    e->result_count = g->output_count - g->update_count;
     return EBB_OK;
 }
 
@@ -247,6 +248,9 @@ static ebb_status make_parts(executable *e, const executable_options *o, ebb_err
         return region_fail(e->home, error, "plan", "the steps");
     }
     status = make_steps(e, shared_input, error);
+    if (status == EBB_OK && e->step_count == 0 && e->graph->update_count > 0) {
+        status = fail(error, EBB_E_UNSUPPORTED, "plan", "variables change, but nothing is computed");
+    }
     if (status == EBB_OK) status = keep_constant_outputs(e, error);
     if (status == EBB_OK) status = executable_place(e, shared_input, error);
     for (uint32_t i = 0; i < e->lanes && status == EBB_OK; i++) {

@@ -3,7 +3,9 @@
  *
  * Values that a kernel may compute in place share the memory of their input (one owner per group).
  * A group that holds a model output lives in the caller's output buffer; its staging buffer, used
- * when the caller's type differs, has the group's live range in the arena. */
+ * when the caller's type differs, has the group's live range in the arena. A group that holds the
+ * next value of a variable lives in the variable, if nobody reads the old value once the group is
+ * there. */
 #include "exec/executable_internal.h"
 
 #include "base/status.h"
@@ -18,6 +20,7 @@ typedef struct placer {
     uint32_t *first, *last; /* by owner: live range in steps */
     uint32_t *read;         /* by value: the last step that reads it */
     uint32_t *output;       /* by owner: output number + 1, 0 = none */
+    value *variable;        /* by owner: the variable it lives in, VALUE_NONE = none */
     plan_buffer *buffers;
     uint32_t buffer_count;
 } placer;
@@ -49,11 +52,13 @@ static void find_ranges(placer *p)
         for (uint32_t k = 0; k < n->input_count; k++)
             p->last[n->inputs[k]] = p->read[n->inputs[k]] = s;
     }
-    for (uint32_t i = g->output_count; i-- > 0;) {
+    for (uint32_t i = p->e->result_count; i-- > 0;) {
         if (is_runtime_result(g, g->outputs[i])) p->output[g->outputs[i]] = i + 1;
     }
     for (uint32_t i = 0; i < g->output_count; i++) {
-        if (p->e->step_count > 0) p->last[g->outputs[i]] = p->e->step_count - 1;
+        const bool is_stored_later = i >= p->e->result_count; /* when all steps are done */
+        if (p->e->step_count > 0)
+            p->last[g->outputs[i]] = p->e->step_count - (is_stored_later ? 0 : 1);
     }
 }
 
@@ -81,6 +86,46 @@ static void join_in_place(placer *p, const uint32_t *shared_input)
     }
 }
 
+/* Is every read of the variable's old value over when step `first` writes? The kernel of `first`
+ * itself may read it where it computes in place. */
+static bool is_read_before(const placer *p, const uint32_t *shared_input, value variable,
+                           uint32_t first)
+{
+    bool is_read = false;
+
+    for (uint32_t s = first; s < p->e->step_count; s++) {
+        const node *n = p->e->steps[s].node;
+        for (uint32_t k = 0; k < n->input_count; k++) {
+            if (n->inputs[k] != variable) continue;
+            if (s != first || is_read || shared_input[s] != k) return false;
+            is_read = true;
+        }
+    }
+    return !is_read || p->e->steps[first].node->output_count == 1;
+}
+
+static bool is_output(const graph *g, value v)
+{
+    for (uint32_t i = 0; i < g->output_count; i++) {
+        if (g->outputs[i] == v) return true;
+    }
+    return false;
+}
+
+/* Updates that can be computed where their variable is. */
+static void join_variables(placer *p, const uint32_t *shared_input)
+{
+    const graph *g = p->e->graph;
+
+    for (uint32_t i = 0; i < g->update_count; i++) {
+        const value variable = g->updated[i], next = g->outputs[p->e->result_count + i];
+        const value owner = p->owner[next];
+        if (!is_runtime_result(g, next) || p->output[owner] != 0) continue;
+        if (p->variable[owner] != VALUE_NONE || is_output(g, variable)) continue;
+        if (is_read_before(p, shared_input, variable, p->first[owner])) p->variable[owner] = variable;
+    }
+}
+
 static uint32_t add_buffer(placer *p, uint64_t bytes, uint32_t first, uint32_t last)
 {
     p->buffers[p->buffer_count] = (plan_buffer){.bytes = bytes, .first = first, .last = last};
@@ -101,7 +146,7 @@ static void collect_buffers(placer *p)
     for (uint32_t i = 0; i < g->output_count; i++) {
         e->output_staging[i] = UINT64_MAX;
         if (is_runtime_result(g, g->outputs[i])) continue;
-        e->output_staging[i] = add_buffer(p, tensor_desc_bytes(&e->outputs[i]), end, end);
+        e->output_staging[i] = add_buffer(p, tensor_desc_bytes(&e->outputs[i]), end, end + 1);
     }
     for (uint32_t s = 0; s < e->step_count; s++) {
         step *now = &e->steps[s];
@@ -109,6 +154,10 @@ static void collect_buffers(placer *p)
         for (uint32_t k = 0; k < now->node->output_count; k++) {
             const value v = now->node->outputs[k];
             if (p->owner[v] != v) continue;
+            if (p->variable[v] != VALUE_NONE) {
+                e->places[v] = (place){PLACE_WEIGHT, p->variable[v], 0};
+                continue;
+            }
             const uint32_t buffer = add_buffer(p, value_bytes(e, v), p->first[v], p->last[v]);
             e->places[v] = (place){PLACE_ARENA, 0, buffer};
             if (p->output[v] != 0) {
@@ -141,12 +190,14 @@ static void assign_offsets(placer *p)
         now->scratch_offset = p->buffers[now->scratch_offset].offset;
         for (uint32_t k = 0; k < now->node->output_count; k++) {
             const value v = now->node->outputs[k], owner = p->owner[v];
-            if (owner == v) e->places[v].offset = p->buffers[e->places[v].offset].offset;
-            e->places[v] = e->places[owner];
+            place *at = &e->places[v];
+            if (owner == v && at->kind != PLACE_WEIGHT)
+                at->offset = p->buffers[at->offset].offset;
+            *at = e->places[owner];
         }
     }
     for (value v = 1; v < g->value_count; v++) {
-        if (e->weights->slot_of[v] != 0) e->places[v] = (place){PLACE_WEIGHT, 0, 0};
+        if (e->weights->slot_of[v] != 0) e->places[v] = (place){PLACE_WEIGHT, v, 0};
     }
 }
 
@@ -162,14 +213,16 @@ static ebb_status place_with(placer *p, region *work, const uint32_t *shared_inp
     p->last = region_new(work, uint32_t, values);
     p->read = region_new(work, uint32_t, values);
     p->output = region_new(work, uint32_t, values);
+    p->variable = region_new(work, value, values);
     p->buffers = region_new(work, plan_buffer,
                             g->input_count + g->output_count + values + e->step_count + 1);
     if (p->owner == NULL || p->first == NULL || p->last == NULL || p->read == NULL ||
-        p->output == NULL || p->buffers == NULL) {
+        p->output == NULL || p->variable == NULL || p->buffers == NULL) {
         return region_fail(work, error, "plan", "live ranges");
     }
     find_ranges(p);
     join_in_place(p, shared_input);
+    join_variables(p, shared_input);
     collect_buffers(p);
     const ebb_status status = plan_arena(work, p->buffers, p->buffer_count, &e->arena_bytes, error);
     if (status == EBB_OK) assign_offsets(p);

@@ -29,7 +29,7 @@ static void *locate(const executable *e, const binding *b, value v, uint8_t *are
 
     switch (p->kind) {
     case PLACE_ARENA: return arena + p->offset;
-    case PLACE_WEIGHT: return weights_pointer(e->weights, v);
+    case PLACE_WEIGHT: return weights_pointer(e->weights, p->index);
     case PLACE_INPUT: return b->externals[p->index];
     case PLACE_OUTPUT: return b->externals[e->graph->input_count + p->index];
     case PLACE_NONE: break;
@@ -113,7 +113,7 @@ static void point_externals(const executable *e, binding *b, const ebb_view *inp
         dtype_convert(e->inputs[i].dtype, b->externals[i], inputs[i].dtype, inputs[i].data,
                       tensor_desc_count(&e->inputs[i]));
     }
-    for (uint32_t i = 0; i < e->graph->output_count; i++) {
+    for (uint32_t i = 0; i < e->result_count; i++) {
         const place *p = &e->places[e->graph->outputs[i]];
         if (p->kind != PLACE_OUTPUT || p->index != i) continue;
         b->externals[input_count + i] = is_direct(&outputs[i], &e->outputs[i])
@@ -127,11 +127,32 @@ static void point_externals(const executable *e, binding *b, const ebb_view *inp
 /* Outputs that are inputs, constants, repeated, or of another type than the caller wants. */
 static void deliver_outputs(const executable *e, const binding *b, const ebb_view *outputs)
 {
-    for (uint32_t i = 0; i < e->graph->output_count; i++) {
+    for (uint32_t i = 0; i < e->result_count; i++) {
         const void *from = locate(e, b, e->graph->outputs[i], NULL);
         if (from == outputs[i].data) continue;
         dtype_convert(outputs[i].dtype, outputs[i].data, e->outputs[i].dtype, from,
                       tensor_desc_count(&e->outputs[i]));
+    }
+}
+
+/* Next values that were not computed in their variables. All are gathered before the first is
+ * stored: one variable may become what another was. */
+static void store_updates(const executable *e, const binding *b)
+{
+    const graph *g = e->graph;
+    uint8_t *arena = staging(b, e, 0);
+
+    for (uint32_t i = e->result_count; i < g->output_count; i++) {
+        if (e->output_staging[i] == UINT64_MAX) continue;
+        memcpy(arena + e->output_staging[i], locate(e, b, g->outputs[i], arena),
+               tensor_desc_bytes(&e->outputs[i]));
+    }
+    for (uint32_t i = e->result_count; i < g->output_count; i++) {
+        void *to = weights_pointer(e->weights, g->updated[i - e->result_count]);
+        const void *from = e->output_staging[i] != UINT64_MAX
+                               ? arena + e->output_staging[i]
+                               : locate(e, b, g->outputs[i], arena);
+        if (from != to) memcpy(to, from, tensor_desc_bytes(&e->outputs[i]));
     }
 }
 
@@ -161,6 +182,7 @@ void executable_run(executable *e, uint32_t lane, const ebb_view *inputs, const 
     point_externals(e, b, inputs, outputs);
     for (uint32_t i = 0; i < e->step_count; i++) e->steps[i].kernel->run(&b->calls[i]);
     deliver_outputs(e, b, outputs);
+    if (e->graph->update_count > 0) store_updates(e, b);
 }
 
 void executable_close(executable *e)

@@ -12,6 +12,11 @@
 
 #define READ_BYTES ((uint64_t)1 << 20) /* one piece of a weight whose stored type differs */
 
+static bool is_variable(const graph *g, value v)
+{
+    return g->values[v].kind == VALUE_WEIGHT && !g->values[v].is_constant;
+}
+
 ebb_status weights_open(region *home, const device *device, const graph *g, bool keep_all,
                         weights **result, ebb_error *error)
 {
@@ -20,14 +25,16 @@ ebb_status weights_open(region *home, const device *device, const graph *g, bool
     *result = NULL;
     if (w == NULL) return region_fail(home, error, "weights", "the table of weights");
     *w = (weights){.home = home, .device = device, .graph = g};
-    for (value v = 1; v < g->value_count; v++) w->slot_capacity += g->values[v].is_constant;
+    for (value v = 1; v < g->value_count; v++) {
+        w->slot_capacity += g->values[v].is_constant || is_variable(g, v);
+    }
     w->slots = region_new(home, weight_slot, w->slot_capacity + 1);
     w->slot_of = region_new(home, uint32_t, g->value_count);
     if (w->slots == NULL || w->slot_of == NULL) {
         return region_fail(home, error, "weights", "the table of weights");
     }
-    for (value v = 1; keep_all && v < g->value_count; v++) {
-        if (g->values[v].kind == VALUE_WEIGHT) weights_slot(w, v);
+    for (value v = 1; v < g->value_count; v++) {
+        if (is_variable(g, v) || (keep_all && g->values[v].kind == VALUE_WEIGHT)) weights_slot(w, v);
     }
     *result = w;
     return EBB_OK;
@@ -44,6 +51,15 @@ weight_slot *weights_slot(weights *w, value v)
     slot->is_folded = info->kind == VALUE_RESULT;
     w->slot_of[v] = w->slot_count;
     return slot;
+}
+
+void weights_lend(weights *w, void *const *memory)
+{
+    for (uint32_t i = 0; i < w->slot_count; i++) {
+        weight_slot *slot = &w->slots[i];
+        if (is_variable(w->graph, slot->v))
+            slot->lent = memory[graph_value(w->graph, slot->v)->index];
+    }
 }
 
 /* Plans that come later find what they read, also when none could be made before. */
@@ -72,8 +88,9 @@ ebb_status weights_layout(weights *w, ebb_error *error)
     for (uint32_t i = 0; i < w->slot_count; i++) {
         weight_slot *slot = &w->slots[i];
         slot->is_decided = true;
-        slot->bytes = slot->form == NULL ? tensor_desc_bytes(&slot->plain) : slot->form->bytes;
         slot->offset = offset;
+        if (is_variable(w->graph, slot->v)) continue;
+        slot->bytes = slot->form == NULL ? tensor_desc_bytes(&slot->plain) : slot->form->bytes;
         if (!size_add(offset, slot->bytes, &offset) ||
             !size_align(offset, BLOCK_ALIGNMENT, &offset)) {
             return fail(error, EBB_E_MEMORY, "weights",
@@ -200,6 +217,7 @@ ebb_status weights_fill(weights *w, region *store, region *scratch, const weight
     w->block = region_block(store, w->block_bytes);
     if (w->block == NULL) return region_fail(store, error, "weights", "the weights");
     for (uint32_t i = 0; i < w->slot_count; i++) {
+        if (is_variable(w->graph, w->slots[i].v)) continue;
         const ebb_status status = fill_one(&f, &w->slots[i], scratch, error);
         if (status != EBB_OK) return status;
     }

@@ -3,19 +3,22 @@
  *
  *     block:  | slot 0 | pad to 64 | slot 1 | ...        class weights, 2 MB pages when large
  *
- * A slot is a variable, or a constant that was folded from variables (batch-norm scales, folded
+ * A slot is a weight, or a constant that was folded from weights (batch-norm scales, folded
  * kernels). Executables ask for slots while they are planned, which fixes each slot's form; after
  * weights_layout() the block's size is known to the byte, before a single weight is read.
  *
- * With keep_all every variable has a slot, so that it can be read back and set; without
+ * With keep_all every weight has a slot, so that it can be read back and set; without
  * (inference_only) only what the executables read is stored.
+ *
+ * Variables (graph_variable()) are plain, and their memory is lent by whoever owns it: several
+ * graphs may work on the same variables.
  */
 #ifndef EBB_EXEC_WEIGHTS_H
 #define EBB_EXEC_WEIGHTS_H
 
 #include "device/device.h"
 
-/* Reads elements of variable `index` in its stored dtype, row-major, into `bytes`. */
+/* Reads elements of weight `index` in its stored dtype, row-major, into `bytes`. */
 typedef struct weight_reader {
     ebb_status (*read)(void *context, region *scratch, uint32_t index, uint64_t first,
                        uint64_t count, void *bytes, ebb_error *error);
@@ -27,7 +30,8 @@ typedef struct weight_slot {
     tensor_desc plain;
     const weight_form *form; /* NULL = plain */
     bool is_decided;
-    bool is_folded; /* computed from other constants; else a variable or literal */
+    bool is_folded; /* computed from other constants; else a weight or literal */
+    void *lent;     /* a variable's memory; NULL: in the block */
     uint64_t bytes, offset;
 } weight_slot;
 
@@ -44,6 +48,8 @@ typedef struct weights {
 
 ebb_status weights_open(region *home, const device *device, const graph *g, bool keep_all,
                         weights **result, ebb_error *error);
+/* Memory of the variables by weight index, 64 bytes aligned: before executables are bound. */
+void weights_lend(weights *w, void *const *memory);
 /* The slot of a constant value, made if it is new. NULL: no memory. */
 weight_slot *weights_slot(weights *w, value v);
 /* Gives a slot to every constant that running nodes read, and fixes offsets; afterwards no slot may
@@ -64,8 +70,10 @@ ebb_status weights_set(weights *w, value v, const void *bytes, region *scratch, 
 
 static inline void *weights_pointer(const weights *w, value v)
 {
-    const uint32_t slot = w->slot_of[v];
-    return slot == 0 || w->block == NULL ? NULL : w->block + w->slots[slot - 1].offset;
+    const weight_slot *slot = w->slot_of[v] == 0 ? NULL : &w->slots[w->slot_of[v] - 1];
+
+    if (slot == NULL) return NULL;
+    return slot->lent != NULL ? slot->lent : w->block == NULL ? NULL : w->block + slot->offset;
 }
 
 #endif
