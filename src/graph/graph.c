@@ -234,6 +234,17 @@ void graph_output(graph *g, value v)
         g->values[v].uses++;
 }
 
+void graph_outputs_clear(graph *g)
+{
+    if (!graph_ok(g)) return;
+    if (g->update_count > 0) {
+        graph_fault(g, EBB_E_ARGUMENT, "updates are outputs and stay");
+        return;
+    }
+    for (uint32_t i = 0; i < g->output_count; i++) g->values[g->outputs[i]].uses--;
+    g->output_count = 0;
+}
+
 dim graph_dim(const graph *g, value v, int axis)
 {
     const shape *s = graph_shape(g, v);

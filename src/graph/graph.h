@@ -86,6 +86,8 @@ value graph_constant(graph *g, ebb_dtype dtype, const shape *s, const void *data
 value graph_scalar(graph *g, float number);
 value graph_scalar_i32(graph *g, int32_t number);
 void graph_output(graph *g, value v);
+/* No outputs any more, for graphs that go on from them. Before updates only. */
+void graph_outputs_clear(graph *g);
 /* After a run `variable` (made by graph_variable(), of the same dtype and shape) holds `next`.
  * Every node of the run sees what it held before. At most one update a variable; updates are
  * outputs behind all others, so call this after the last graph_output(). */

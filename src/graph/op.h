@@ -333,7 +333,9 @@ value op_iota(graph *g, dim length);
 /* A length as a number: I32 scalar, a constant where the length is known. */
 value op_length(graph *g, dim length);
 
-/* Random numbers of a shape, from a counter-based generator (training, random layers). */
+/* Random numbers of a shape, from a counter-based generator (training, random layers). Input: the
+ * stream, an I32 scalar; the numbers are then a function of seed and stream, and of nothing else.
+ * Without it every run of a lane gives other numbers. */
 typedef enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_TRUNCATED_NORMAL } random_kind;
 typedef struct random_attributes {
     random_kind kind;
@@ -342,6 +344,7 @@ typedef struct random_attributes {
     uint64_t seed;
 } random_attributes;
 value op_random(graph *g, const random_attributes *attributes);
+value op_random_stream(graph *g, const random_attributes *attributes, value stream);
 
 /* -- recurrent --------------------------------------------------------------------------------- */
 
@@ -349,11 +352,12 @@ typedef enum rnn_kind { RNN_SIMPLE, RNN_LSTM, RNN_GRU } rnn_kind;
 
 /* x [n, t, d]; kernel [d, G*u]; recurrent [u, G*u]; bias: SIMPLE [u], LSTM [4u], GRU [3u] or
  * reset_after [2, 3u]; gate order i,f,c,o (LSTM), z,r,h (GRU). Inputs: x, kernel, recurrent,
- * bias?, mask? BOOL [n, t], h0? [n, u], c0? [n, u]. Outputs: y ([n, t, u] if return_sequences,
- * else [n, u]), last h [n, u], last c [n, u] (LSTM; else a copy of h). Masked steps hold the
- * state; the output repeats the previous output (zeros before the first), or is zero with
- * zero_output_for_mask. go_backwards reverses time and mask; the returned sequence stays
- * reversed. */
+ * bias?, mask? BOOL [n, t], h0? [n, u], c0? [n, u], drop? [n, G*u]: what the state is multiplied
+ * with, gate by gate, before its product (recurrent dropout; it has no gradient). Outputs: y
+ * ([n, t, u] if return_sequences, else [n, u]), last h [n, u], last c [n, u] (LSTM; else a copy of
+ * h). Masked steps hold the state; the output repeats the previous output (zeros before the first),
+ * or is zero with zero_output_for_mask. go_backwards reverses time and mask; the returned sequence
+ * stays reversed. */
 typedef struct rnn_attributes {
     rnn_kind kind;
     int64_t units;
@@ -361,7 +365,7 @@ typedef struct rnn_attributes {
     bool reset_after, go_backwards, return_sequences, zero_output_for_mask;
 } rnn_attributes;
 typedef struct rnn_operands {
-    value x, kernel, recurrent, bias, mask, h0, c0;
+    value x, kernel, recurrent, bias, mask, h0, c0, drop;
 } rnn_operands;
 /* Returns y; y + 1 and y + 2 are the states. */
 value op_rnn(graph *g, const rnn_operands *operands, const rnn_attributes *attributes);
@@ -469,6 +473,49 @@ value op_rnn_gradient(graph *g, const rnn_operands *operands, const value *outpu
  * before each step [n, t, spatial..., f]; gradients of h0 and c0. Returns the first. */
 value op_conv_lstm_gradient(graph *g, const conv_lstm_operands *operands,
                             const value *output_gradients, const conv_lstm_attributes *attributes);
+
+/* -- fused elementwise work ------------------------------------------------------------------- */
+
+/* A small program that makes each element of up to OP_OUTPUTS_MAX results from the elements in the
+ * same place of its inputs; pass fuse_elementwise makes these nodes. A register is an input
+ * (0 .. inputs - 1) or the result of a step (inputs ...); bools are 1 and 0 inside. Inputs are F32
+ * or BOOL and either of the results' shape, or of its last axes, then the same for all others. */
+#define FUSED_INPUTS_MAX 24
+#define FUSED_STEPS_MAX  40
+
+typedef enum fused_kind {
+    FUSED_UNARY,   /* function: unary_kind */
+    FUSED_SLOPE,   /* unary_gradient: a is x or y, b is dy */
+    FUSED_BINARY,  /* binary_kind */
+    FUSED_COMPARE, /* compare_kind */
+    FUSED_SELECT   /* a ? b : c */
+} fused_kind;
+
+typedef struct fused_step {
+    fused_kind kind;
+    uint32_t function;
+    uint32_t a, b, c; /* registers made before this step; unused ones 0 */
+    float alpha, beta, gamma;
+} fused_step;
+
+typedef struct fused_result {
+    uint32_t source;      /* a step's register */
+    ebb_dtype dtype;      /* F32 or BOOL */
+    uint32_t summed_axes; /* not 0: F32, summed over so many leading axes, the same in all results
+                             that are summed; the result has the others */
+    bool is_mean;         /* the sum is divided by how many there were */
+} fused_result;
+
+typedef struct fused_attributes {
+    uint32_t step_count, result_count;
+    fused_step steps[FUSED_STEPS_MAX];
+    fused_result results[OP_OUTPUTS_MAX]; /* outputs beyond the count are F32 of shape (0,) */
+} fused_attributes;
+/* Returns the first result; the others follow. */
+value op_fused(graph *g, const value *inputs, uint32_t input_count,
+               const fused_attributes *attributes);
+/* May a value of shape `s` be an input where the results have shape `to`? */
+bool op_fused_takes(const shape *s, const shape *to);
 
 /* -- helpers on top of ops --------------------------------------------------------------------- */
 

@@ -144,12 +144,11 @@ const layer_def layer_def_thresholded_relu = {
 
 typedef struct prelu {
     int_list shared_axes;
-    const json *alpha_initializer;
 } prelu;
 
 static const layer_field prelu_fields[] = {
     {"shared_axes", FIELD_INTS, offsetof(prelu, shared_axes), false, 0, NULL},
-    FIELD_INITIALIZER(prelu, alpha_initializer),
+    FIELD_INITIALIZER(alpha_initializer),
     FIELD_END,
 };
 
@@ -158,7 +157,6 @@ static bool prelu_build(layer_build *b, const void *config, layer_call *call)
     const prelu *c = config;
     graph *g = b->graph;
     const value x = lowering_input_f32(b, call, 2, EBB_RANK_MAX);
-    const weight_options options = {.initializer = c->alpha_initializer};
     int64_t dims[EBB_RANK_MAX];
     uint32_t shared = 0;
 
@@ -173,7 +171,7 @@ static bool prelu_build(layer_build *b, const void *config, layer_call *call)
         dims[i - 1] = shared >> i & 1 ? 1 : build_known_dim(b, x, (int)i, "axis of alpha");
         if (dims[i - 1] < 0) return false;
     }
-    const value alpha = build_weight(b, "alpha", rank - 1, dims, &options);
+    const value alpha = build_weight(b, "alpha", rank - 1, dims, NULL);
     const value above = op_unary_with(g, (unary_attributes){UNARY_RELU, 0.0f, 0.0f, INFINITY}, x);
     const value below = op_binary(g, BINARY_MIN, x, graph_scalar(g, 0.0f));
     return lowering_done(b, call, op_add(g, above, op_mul(g, alpha, below)));

@@ -61,12 +61,14 @@ static ebb_status ports_make(assembly *a, built_model *m, const layer_tensor *ou
     m->output_count = config->output_count;
     for (uint32_t k = 0; k < m->input_count && k < a->graph->input_count; k++) {
         const value v = a->graph->inputs[k];
-        m->inputs[k] = (model_port){config->inputs[k].name, v, graph_value(a->graph, v)->dtype};
+        m->inputs[k] = (model_port){
+            .name = config->inputs[k].name, .v = v, .dtype = graph_value(a->graph, v)->dtype};
     }
     for (uint32_t k = 0; k < m->output_count; k++) {
         const layer_tensor *t = &outputs[k];
         const value v = op_cast(a->graph, t->v, t->declared);
-        m->outputs[k] = (model_port){config->outputs[k].name, v, t->declared};
+        const value mask = t->is_mask_lost ? VALUE_NONE : t->mask;
+        m->outputs[k] = (model_port){config->outputs[k].name, v, t->declared, mask};
         graph_output(a->graph, v);
     }
     return a->graph->error.status;
@@ -97,6 +99,7 @@ static bool model_build(assembly *a, const model_config *config, built_model *m)
     layer_tensor *outputs = region_new(a->home, layer_tensor, config->output_count + 1);
     if (outputs == NULL) return assembly_no_memory(a, config->name);
     m->graph = a->graph;
+    if (!training_begin(a)) return false;
     m->top = nested_make(a, config, "", "", true, 0);
     if (m->top == NULL || !nested_run(a, m->top, NULL, outputs, 0)) return false;
     a->graph->scope = NULL;
@@ -107,7 +110,7 @@ static bool model_build(assembly *a, const model_config *config, built_model *m)
                              "the model has %u inputs (%u of them layers) and %u outputs",
                              config->input_count, a->graph->input_count, config->output_count);
     }
-    return ports_make(a, m, outputs) == EBB_OK && weights_collect(a, m);
+    return ports_make(a, m, outputs) == EBB_OK && weights_collect(a, m) && training_end(a, m);
 }
 
 ebb_status assemble_model(region *home, const description *d, const assemble_options *options,

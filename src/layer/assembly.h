@@ -12,6 +12,13 @@
 /* Calls of layers per model, those inside nested models counted each time; more is an error. */
 #define ASSEMBLY_CALLS_MAX 200000
 
+/* A build_update(), while the arrays of weights may still move. */
+typedef struct update_record {
+    layer_instance *instance; /* NULL: a state */
+    uint32_t number;          /* of the weight among the instance's; of the state */
+    value next;
+} update_record;
+
 typedef struct assembly {
     region *home;
     graph *graph;
@@ -24,6 +31,13 @@ typedef struct assembly {
     uint32_t call_count;
     value *unmasked; /* build_mask_drop() */
     uint32_t unmasked_count, unmasked_capacity;
+    value random; /* the stream; VALUE_NONE without variables */
+    update_record *updates;
+    uint32_t update_count, update_capacity;
+    value *losses;
+    uint32_t loss_count, loss_capacity;
+    layer_weight **states;
+    uint32_t state_count, state_capacity;
     problem_function problem; /* NULL: the first fault ends it */
     void *context;
     uint32_t problem_count;
@@ -74,6 +88,22 @@ bool nested_run(assembly *a, nested_model *m, const layer_tensor *inputs, layer_
 bool weights_collect(assembly *a, built_model *model);
 /* Weights of an instance and all inside it: consecutive in model->weights. */
 uint32_t instance_weight_count(const layer_instance *i);
+
+/* -- weight_settings.c
+ * ------------------------------------------------------------------------------- */
+
+/* Initializer, regularizer and constraint of a weight by Keras's rules for the layer it is of. */
+void weight_settings_read(const layer_instance *i, layer_weight *w);
+
+/* -- build_training.c
+ * -------------------------------------------------------------------------------- */
+
+/* Before layers are made: the stream of random numbers. */
+bool training_begin(assembly *a);
+/* Moves updates, losses and states into the model, after weights_collect(). */
+bool training_end(assembly *a, built_model *model);
+/* Losses of the layer's own activity regularizer. */
+bool activities_penalize(layer_build *b, const layer_call *call);
 
 /* -- promotion.c
  * ----------------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 typedef struct attention {
     bool use_scale, causal; /* causal: an argument of the constructor before Keras 2.11 */
     uint32_t score_mode;
-    const json *dropout, *seed;
+    double dropout;
 } attention;
 
 enum { SCORE_DOT, SCORE_CONCAT };
@@ -20,7 +20,9 @@ enum { SCORE_DOT, SCORE_CONCAT };
 #define ATTENTION_FIELDS(scaled)                                                                   \
     {"use_scale", FIELD_BOOL, offsetof(attention, use_scale), false, scaled, NULL},                \
         {"causal", FIELD_BOOL, offsetof(attention, causal), false, 0, NULL},                       \
-        FIELD_UNUSED("dropout")
+    {                                                                                              \
+        "dropout", FIELD_F64, offsetof(attention, dropout), false, 0, NULL                         \
+    }
 
 static const layer_field attention_fields[] = {
     ATTENTION_FIELDS(0),
@@ -110,7 +112,8 @@ static bool attend(layer_build *b, const attention *c, const attention_inputs *i
 
     scores = mask_scores(b, in, scores, is_causal);
     if (!graph_ok(g)) return false;
-    const value weights = op_softmax(g, scores, 1u << (graph_rank(g, scores) - 1), false);
+    value weights = op_softmax(g, scores, 1u << (graph_rank(g, scores) - 1), false);
+    if (b->is_training) weights = build_dropout(b, weights, c->dropout, NULL);
     value y = op_matmul(g, weights, in->value, false, false);
     if (in->query_mask != VALUE_NONE && graph_ok(g)) {
         const value rows = lowering_expand(b, in->query_mask, graph_rank(g, in->query_mask));

@@ -155,7 +155,8 @@ value attention_heads_build(layer_build *b, const attention_heads *h, value *sco
     const value raw =
         is_apart ? lowering_reshape(b, product_of, rank - 1 + h->axis_count, apart) : product_of;
     *scores = masked_softmax(b, h, raw);
-    value y = op_matmul(g, reshape_to(b, *scores, &merged), from, false, false);
+    const value dropped = build_dropout(b, *scores, h->dropout, NULL);
+    value y = op_matmul(g, reshape_to(b, dropped, &merged), from, false, false);
     if (!graph_ok(g)) return VALUE_NONE;
     shape result = rows;
     result.dims[rank - 1] = graph_dim(g, from, -1);

@@ -27,9 +27,10 @@ typedef struct attention_heads {
     uint32_t axes[EBB_RANK_MAX]; /* those attended over */
     uint32_t axis_count;
     int64_t repeats;
-    value mask;    /* BOOL, of the shape of the scores or broadcast to it; VALUE_NONE: none */
-    bool is_fused; /* as keras.ops.dot_product_attention: what sees nothing looks everywhere alike,
-                      not nowhere */
+    value mask;     /* BOOL, of the shape of the scores or broadcast to it; VALUE_NONE: none */
+    double dropout; /* of the scores, after the softmax */
+    bool is_fused;  /* as keras.ops.dot_product_attention: what sees nothing looks everywhere alike,
+                       not nowhere */
 } attention_heads;
 
 /* The result [batch, axes of the query..., heads, size of value], in *scores [batch, other axes...,

@@ -18,18 +18,24 @@
 /* What both classes have. */
 typedef struct heads_common {
     bool use_bias, use_gate;
-    float dropout;
+    double dropout;
     int64_t sliding_window;
-    const json *kernel_initializer, *bias_initializer;
+    const json *activity_regularizer; /* of each projection */
 } heads_common;
 
 #define HEADS_FIELDS                                                                               \
     {"use_bias", FIELD_BOOL, offsetof(heads_common, use_bias), false, 1, NULL},                    \
         {"use_gate", FIELD_BOOL, offsetof(heads_common, use_gate), false, 0, NULL},                \
-        {"dropout", FIELD_F32, offsetof(heads_common, dropout), false, 0, NULL},                   \
+        {"dropout", FIELD_F64, offsetof(heads_common, dropout), false, 0, NULL},                   \
         {"sliding_window", FIELD_I64, offsetof(heads_common, sliding_window), false, 0, NULL},     \
-        FIELD_INITIALIZER(heads_common, kernel_initializer),                                       \
-        FIELD_INITIALIZER(heads_common, bias_initializer), FIELD_UNUSED("flash_attention")
+        {"activity_regularizer",                                                                   \
+         FIELD_JSON,                                                                               \
+         offsetof(heads_common, activity_regularizer),                                             \
+         false,                                                                                    \
+         0,                                                                                        \
+         NULL},                                                                                    \
+        FIELD_INITIALIZER(kernel_initializer), FIELD_INITIALIZER(bias_initializer),                \
+        FIELD_UNUSED("flash_attention")
 
 /* -- the call
  * ---------------------------------------------------------------------------------------- */
@@ -131,13 +137,10 @@ typedef struct projection {
     bool is_gate;
 } projection;
 
-static value flat_weight(layer_build *b, const heads_common *c, const char *name, uint32_t rank,
-                         const int64_t *dims, uint32_t flat_rank, const dim *flat)
+static value flat_weight(layer_build *b, const char *name, uint32_t rank, const int64_t *dims,
+                         uint32_t flat_rank, const dim *flat)
 {
-    const bool is_kernel = strcmp(name, "kernel") == 0;
-    const weight_options options = {.initializer =
-                                        is_kernel ? c->kernel_initializer : c->bias_initializer};
-    return lowering_reshape(b, build_weight(b, name, rank, dims, &options), flat_rank, flat);
+    return lowering_reshape(b, build_weight(b, name, rank, dims, NULL), flat_rank, flat);
 }
 
 /* x [..., size] -> [..., heads, size of a head]. */
@@ -151,11 +154,11 @@ static value project(layer_build *b, const heads_common *c, const projection *p,
     const int64_t kernel_dims[] = {features, p->heads, p->size}, bias_dims[] = {p->heads, p->size};
     const dim width = p->heads * p->size, flat[] = {features, width};
     build_scope_push(b, p->scope);
-    value y = op_matmul(g, x, flat_weight(b, c, "kernel", 3, kernel_dims, 2, flat), false, false);
-    if (c->use_bias) y = op_add(g, y, flat_weight(b, c, "bias", 2, bias_dims, 1, &width));
+    value y = op_matmul(g, x, flat_weight(b, "kernel", 3, kernel_dims, 2, flat), false, false);
+    if (c->use_bias) y = op_add(g, y, flat_weight(b, "bias", 2, bias_dims, 1, &width));
     build_scope_pop(b);
     if (p->is_gate) y = op_unary(g, UNARY_SIGMOID, y);
-    if (!graph_ok(g)) return VALUE_NONE;
+    if (!build_penalty(b, c->activity_regularizer, y)) return VALUE_NONE;
     const shape *s = graph_shape(g, y);
     memcpy(dims, s->dims, s->rank * sizeof dims[0]);
     dims[s->rank - 1] = p->heads;
@@ -196,12 +199,13 @@ static value project_back(layer_build *b, const heads_common *c, const char *sco
     memcpy(joined.dims, s.dims, rows * sizeof joined.dims[0]);
     joined.dims[rows] = flat[0];
     build_scope_push(b, scope);
-    value y = op_matmul(g, op_reshape(g, x, &joined),
-                        flat_weight(b, c, "kernel", output->count + 2, kernel_dims, 2, flat), false,
-                        false);
+    value y =
+        op_matmul(g, op_reshape(g, x, &joined),
+                  flat_weight(b, "kernel", output->count + 2, kernel_dims, 2, flat), false, false);
     if (c->use_bias)
-        y = op_add(g, y, flat_weight(b, c, "bias", output->count, kernel_dims + 2, 1, &width));
+        y = op_add(g, y, flat_weight(b, "bias", output->count, kernel_dims + 2, 1, &width));
     build_scope_pop(b);
+    if (!build_penalty(b, c->activity_regularizer, y)) return VALUE_NONE;
     return output->count == 1 ? y : lowering_reshape(b, y, rows + output->count, dims);
 }
 
@@ -330,7 +334,8 @@ static bool multi_head_attention_build(layer_build *b, const void *config, layer
     if (c->common.use_gate) gate = project(b, &c->common, &of_gate, h.query);
     heads.value = project(b, &c->common, &of_value, h.value);
     heads.mask = mask_widen(b, h.mask, heads.axis_count, rank + heads.axis_count);
-    heads.is_fused = c->common.dropout <= 0.0f && !h.wants_scores && rank == 3;
+    heads.dropout = b->is_training ? c->common.dropout : 0;
+    heads.is_fused = c->common.dropout <= 0 && !h.wants_scores && rank == 3;
     value y = attention_heads_build(b, &heads, &scores);
     if (gate != VALUE_NONE) y = op_mul(b->graph, y, gate);
     return heads_done(b, call, &h, project_back(b, &c->common, "output_dense", &output, y), scores);
@@ -391,7 +396,8 @@ static bool grouped_query_attention_build(layer_build *b, const void *config, la
     if (c->common.use_gate) gate = project(b, &c->common, &of_gate, h.query);
     heads.value = project(b, &c->common, &of_value, h.value);
     heads.mask = mask_widen(b, h.mask, 1, 4);
-    heads.is_fused = c->common.dropout <= 0.0f && !h.wants_scores;
+    heads.dropout = b->is_training ? c->common.dropout : 0;
+    heads.is_fused = c->common.dropout <= 0 && !h.wants_scores;
     value y = attention_heads_build(b, &heads, &scores);
     if (gate != VALUE_NONE) y = op_mul(b->graph, y, gate);
     return heads_done(b, call, &h, project_back(b, &c->common, "_output_dense", &output, y),

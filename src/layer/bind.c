@@ -39,6 +39,7 @@ typedef struct binder {
     problem_function problem;
     void *context;
     uint32_t problem_count;
+    bool is_hopeless; /* no part of it can be bound */
     ebb_error first;
 } binder;
 
@@ -57,7 +58,8 @@ static void fault(binder *b, ebb_status status, const char *layer, const char *f
     if (vsnprintf(text, sizeof text, format, arguments) < 0) text[0] = '\0';
     va_end(arguments);
     fail(&error, status, layer, "%s", text);
-    if (b->problem_count++ == 0) b->first = error;
+    if (status == EBB_E_MEMORY) b->is_hopeless = true;
+    if (b->problem_count++ == 0 || status == EBB_E_MEMORY) b->first = error;
     if (b->problem != NULL) b->problem(b->context, error.where, error.text);
 }
 
@@ -347,6 +349,7 @@ static void bind_by_order(binder *b)
     if (wanted != found) {
         fault(b, EBB_E_FORMAT, b->d->path,
               "the model has %u layers with weights, the file keeps weights of %u", wanted, found);
+        b->is_hopeless = true;
         return;
     }
     for (uint32_t k = 0; k < top->layer_count && goes_on(b); k++) {
@@ -356,6 +359,40 @@ static void bind_by_order(binder *b)
         if (g != NULL) group_bind(b, top->layers[k], first, count, g);
         first += count;
     }
+}
+
+static void bind_by_name(binder *b)
+{
+    const nested_model *top = b->model->top;
+    uint32_t first = 0;
+    for (uint32_t k = 0; k < top->layer_count && goes_on(b); k++) {
+        const uint32_t count = instance_weight_count(top->layers[k]);
+        const tensor_group *g = description_group(b->d, top->layers[k]->name);
+        if (count > 0 && g != NULL && g->count > 0) group_bind(b, top->layers[k], first, count, g);
+        first += count;
+    }
+}
+
+ebb_status bind_weights_some(region *home, const description *d, const built_model *model,
+                             bool is_by_name, problem_function problem, void *context,
+                             weight_source **sources, ebb_error *error)
+{
+    binder b = {.home = home, .d = d, .model = model, .problem = problem, .context = context};
+    *sources = NULL;
+    b.sources = region_new(home, weight_source, (size_t)model->weight_count + 1);
+    if (b.sources == NULL) return region_fail(home, error, d->path, "the list of weights");
+    if (is_by_name)
+        bind_by_name(&b);
+    else if (d->layout == WEIGHTS_BY_PATH)
+        bind_by_path(&b);
+    else
+        bind_by_order(&b);
+    if (b.is_hopeless) {
+        if (error != NULL) *error = b.first;
+        return b.first.status;
+    }
+    *sources = b.sources;
+    return EBB_OK;
 }
 
 ebb_status bind_weights(region *home, const description *d, const built_model *model,

@@ -21,6 +21,13 @@ ebb_status bind_weights(region *home, const description *d, const built_model *m
                         problem_function problem, void *context, weight_source **sources,
                         ebb_error *error);
 
+/* What fits, and nothing else: weights without a source have neither entry nor conversion, and each
+ * fault goes to `problem`. With `is_by_name` a layer takes the group of its name, or none
+ * (WEIGHTS_BY_ORDER only). E_FORMAT: another number of layers, which no order can match. */
+ebb_status bind_weights_some(region *home, const description *d, const built_model *model,
+                             bool is_by_name, problem_function problem, void *context,
+                             weight_source **sources, ebb_error *error);
+
 /* Reads elements [first, first + count) of a weight in its stored dtype weight->dtype. Straight
  * sources read any range; converted ones use scratch memory of a child of `scratch` for the whole
  * tensor. */

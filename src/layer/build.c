@@ -133,19 +133,29 @@ value build_weight(layer_build *b, const char *name, uint32_t rank, const int64_
                         .dtype = dtype,
                         .rank = rank,
                         .trainable = !options->is_not_trainable && b->instance->trainable,
-                        .is_state = options->is_not_trainable,
-                        .initializer = options->initializer};
+                        .is_state = options->is_not_trainable};
     if (w->name == NULL || w->title == NULL) return no_memory(b), VALUE_NONE;
     shape s = {.rank = rank};
     for (uint32_t i = 0; i < rank; i++) s.dims[i] = w->dims[i] = dims[i];
     w->v = b->assembly->options->has_variables ? graph_variable(b->graph, dtype, &s, w->index)
                                                : graph_weight(b->graph, dtype, &s, w->index);
+    w->latest = w->v;
     w->computed = op_cast(b->graph, w->v, compute_dtype(dtype));
     if (!graph_ok(b->graph)) return VALUE_NONE;
     weight_number(w, b->instance);
+    weight_settings_read(b->instance, w);
     b->instance->weight_count++;
     b->assembly->weight_count++;
+    const weight_watch *watch = b->instance->watch;
+    if (watch != NULL) watch->made(watch->context, w);
     return w->computed;
+}
+
+layer_weight *build_weight_find(layer_build *b, const char *name)
+{
+    const char *path = graph_ok(b->graph) ? object_path(b) : NULL;
+    if (path == NULL && graph_ok(b->graph)) no_memory(b);
+    return path != NULL ? weight_find(b->instance, path, name) : NULL;
 }
 
 void build_scope_push(layer_build *b, const char *attribute)

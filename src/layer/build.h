@@ -52,6 +52,8 @@ struct layer_call {
     layer_tensor outputs[LAYER_OUTPUTS_MAX]; /* v set by build; dtype, declared and mask by default
                                                 rules. declared may be set too: then it stays */
     uint32_t output_count;                   /* default 1 */
+    bool is_bare; /* the layer is called past Keras's Layer.__call__: its own activity regularizer
+                     does not count */
 };
 
 /* Positional `index` or keyword `name`, whichever is there; a CALL_NONE argument otherwise. */
@@ -63,18 +65,27 @@ typedef struct layer_weight {
     const char *path;  /* object path in a .keras file, without "/vars": "layers/lstm/cell" */
     uint32_t variable; /* index in vars of that object */
     value v;
-    value
-        computed; /* v as computing sees it: a cast when the stored type is not F32, I32 or BOOL */
+    value latest;   /* what it holds after what was built so far: v, or the last build_update() */
+    value computed; /* `latest` as computing sees it: a cast where that is not F32, I32 or BOOL */
     uint32_t index; /* number in built_model.weights after assembly; graph weight index before */
     ebb_dtype dtype;
     uint32_t rank;
     int64_t dims[EBB_RANK_MAX];
     bool trainable;
-    bool is_state;           /* not trainable by its nature: moving statistics, adapted constants */
-    bool is_listed;          /* has its place in built_model.weights */
-    const json *initializer; /* for building without a file; NULL: Keras has a default for it */
+    bool is_state;  /* not trainable by its nature: moving statistics, adapted constants */
+    bool is_listed; /* has its place in built_model.weights */
+    /* As Keras's configuration has them or, where it leaves them out, as Keras's layer does. */
+    const json *initializer;              /* never NULL but for build_state(): zeros */
     const json *regularizer, *constraint; /* NULL: none */
+    int64_t forget_units; /* > 0: unit_forget_bias; [units] and [2 * units] are drawn with
+                             `initializer`, and [units] ones stand between */
 } layer_weight;
+
+/* A wrapper that must see a weight of the layer inside before anything is computed with it. */
+typedef struct weight_watch {
+    void (*made)(void *context, layer_weight *w);
+    void *context;
+} weight_watch;
 
 /* One layer object of a model (shared layers are one instance with several calls). */
 typedef struct layer_instance {
@@ -95,8 +106,10 @@ typedef struct layer_instance {
     struct nested_model *model;                /* Functional / Sequential */
     const struct layer_instance *adopted_from; /* build_adopt() */
     const char *adopted_name;
-    shape output_shape;       /* of the first call's first output, for the summary */
-    const shape *last_shapes; /* of every output of the last call */
+    const struct weight_watch *watch; /* asked about each weight as it is made; NULL */
+    uint32_t random_count;            /* build_random() so far */
+    shape output_shape;               /* of the first call's first output, for the summary */
+    const shape *last_shapes;         /* of every output of the last call */
     uint32_t last_shape_count;
 } layer_instance;
 
@@ -119,7 +132,6 @@ bool layer_fail(layer_build *b, ebb_status status, const char *format, ...) EBB_
  */
 
 typedef struct weight_options {
-    const json *initializer;
     ebb_dtype dtype; /* NONE = the layer's variable dtype */
     bool is_not_trainable;
 } weight_options;
@@ -127,6 +139,8 @@ typedef struct weight_options {
  * stored types. */
 value build_weight(layer_build *b, const char *name, uint32_t rank, const int64_t *dims,
                    const weight_options *options);
+/* The weight of that name in the current scope; NULL: not made yet. */
+layer_weight *build_weight_find(layer_build *b, const char *name);
 void build_scope_push(layer_build *b, const char *attribute); /* "cell", "query_dense" */
 void build_scope_pop(layer_build *b);
 /* Keras lists weight `name` of a child before the layer's own ones, because the layer keeps it in
@@ -149,6 +163,31 @@ bool build_child_call(layer_build *b, layer_instance *child, layer_call *call);
  * tensors ask when the model runs, and find none on these tensors and what follows from them
  * (is_mask_lost). */
 void build_mask_drop(layer_build *b, const layer_tensor *t);
+
+/* -- training -------------------------------------------------------------------------------------
+ */
+
+/* Random numbers, other ones in every run. Each call has a seed of its own: from the layer's "seed"
+ * when that is a number, else from assemble_options.seed and the path of the layer. */
+value build_random(layer_build *b, const random_attributes *attributes);
+/* 0 with probability `rate`, else 1 / (1 - rate): what dropout multiplies with. `rate` is in
+ * [0, 1]. */
+value build_dropout_mask(layer_build *b, double rate, const shape *s);
+/* keras.random.dropout: one mask item for each element of `noise`, which broadcasts to x; NULL: of
+ * the shape of x. */
+value build_dropout(layer_build *b, value x, double rate, const shape *noise);
+
+/* After the call weight `name` of the current scope holds `next`. What reads it from now on sees
+ * that, but no gradient passes. */
+void build_update(layer_build *b, const char *name, value next);
+void build_weight_update(layer_build *b, layer_weight *w, value next);
+/* State number 0, 1, ... of the layer: a variable that is no weight of the model and begins as
+ * zeros. Its value; VALUE_NONE where there are no variables. */
+value build_state(layer_build *b, uint32_t number, const shape *s);
+void build_state_update(layer_build *b, uint32_t number, value next);
+
+/* Adds a penalty on x per row to the losses. `regularizer` may be null. */
+bool build_penalty(layer_build *b, const json *regularizer, value x);
 
 /* -- small help -----------------------------------------------------------------------------------
  */

@@ -17,8 +17,6 @@ typedef struct convolution {
     uint32_t padding, data_format;
     bool use_bias;
     activation activation;
-    const json *kernel_initializer, *depthwise_initializer, *pointwise_initializer,
-        *bias_initializer;
 } convolution;
 
 #define FIELDS_SPATIAL                                                                             \
@@ -29,11 +27,11 @@ typedef struct convolution {
         {"dilation_rate", FIELD_INTS, offsetof(convolution, dilation_rate), false, 0, NULL},       \
         {"activation", FIELD_ACTIVATION, offsetof(convolution, activation), false, 0, NULL},       \
         {"use_bias", FIELD_BOOL, offsetof(convolution, use_bias), false, 1, NULL},                 \
-        FIELD_INITIALIZER(convolution, bias_initializer)
-#define FIELDS_KERNEL FIELD_INITIALIZER(convolution, kernel_initializer)
+        FIELD_INITIALIZER(bias_initializer)
+#define FIELDS_KERNEL FIELD_INITIALIZER(kernel_initializer)
 #define FIELDS_DEPTHWISE                                                                           \
     {"depth_multiplier", FIELD_I64, offsetof(convolution, depth_multiplier), false, 1, NULL},      \
-        FIELD_INITIALIZER(convolution, depthwise_initializer)
+        FIELD_INITIALIZER(depthwise_initializer)
 /* clang-format off */
 #define FIELD_FILTERS {"filters", FIELD_I64, offsetof(convolution, filters), true, 0, NULL}
 /* clang-format on */
@@ -68,7 +66,7 @@ static const layer_field separable_fields[] = {
     FIELDS_SPATIAL,
     FIELDS_DEPTHWISE,
     FIELDS_KERNEL,
-    FIELD_INITIALIZER(convolution, pointwise_initializer),
+    FIELD_INITIALIZER(pointwise_initializer),
     FIELD_UNUSED("groups"),
     FIELD_END,
 };
@@ -121,16 +119,15 @@ static conv_attributes conv_window(const convolution *c, const window *w, int64_
 }
 
 /* A kernel of the window's lengths and two more axes. */
-static value kernel_weight(layer_build *b, const window *w, const char *name,
-                           const json *initializer, int64_t rows, int64_t columns)
+static value kernel_weight(layer_build *b, const window *w, const char *name, int64_t rows,
+                           int64_t columns)
 {
-    const weight_options options = {.initializer = initializer};
     int64_t dims[SPATIAL_MAX + 2];
 
     for (uint32_t i = 0; i < w->spatial; i++) dims[i] = w->kernel[i];
     dims[w->spatial] = rows;
     dims[w->spatial + 1] = columns;
-    return build_weight(b, name, w->spatial + 2, dims, &options);
+    return build_weight(b, name, w->spatial + 2, dims, NULL);
 }
 
 /* Bias, activation and, for channels_first, the way back; softmax and its like see Keras's own axis
@@ -138,10 +135,7 @@ static value kernel_weight(layer_build *b, const window *w, const char *name,
 static bool finish(layer_build *b, const convolution *c, layer_call *call, value y,
                    int64_t channels)
 {
-    if (c->use_bias) {
-        const weight_options options = {.initializer = c->bias_initializer};
-        y = op_add(b->graph, y, build_weight(b, "bias", 1, &channels, &options));
-    }
+    if (c->use_bias) y = op_add(b->graph, y, build_weight(b, "bias", 1, &channels, NULL));
     const bool is_early = activation_is_unary(&c->activation);
     if (is_early) y = activation_build(b->graph, &c->activation, y);
     if (c->data_format == CHANNELS_FIRST && graph_ok(b->graph)) y = build_channels_first(b, y);
@@ -165,8 +159,7 @@ static bool conv_build(layer_build *b, const convolution *c, layer_call *call, u
                           " filters",
                           c->groups, w.channels, c->filters);
     }
-    const value kernel =
-        kernel_weight(b, &w, "kernel", c->kernel_initializer, w.channels / c->groups, c->filters);
+    const value kernel = kernel_weight(b, &w, "kernel", w.channels / c->groups, c->filters);
     const conv_attributes attributes = conv_window(c, &w, c->groups);
     return finish(b, c, call, op_conv(b->graph, w.x, kernel, &attributes), c->filters);
 }
@@ -231,8 +224,7 @@ static bool conv_transpose_build(layer_build *b, const convolution *c, layer_cal
         transpose_axis(&attributes, i, w.kernel[i], c->padding == PADDING_SAME,
                        c->output_padding.count > 0, output_padding[i]);
     }
-    const value kernel =
-        kernel_weight(b, &w, "kernel", c->kernel_initializer, c->filters, w.channels);
+    const value kernel = kernel_weight(b, &w, "kernel", c->filters, w.channels);
     return finish(b, c, call, op_conv_transpose(b->graph, w.x, kernel, &attributes), c->filters);
 }
 
@@ -265,10 +257,9 @@ const layer_def layer_def_conv3d_transpose = {
 
 /* [spatial..., c, multiplier] is the grouped kernel [spatial..., 1, c * multiplier], byte for byte.
  */
-static value depthwise(layer_build *b, const convolution *c, const window *w, const char *name,
-                       const json *initializer)
+static value depthwise(layer_build *b, const convolution *c, const window *w, const char *name)
 {
-    const value kernel = kernel_weight(b, w, name, initializer, w->channels, c->depth_multiplier);
+    const value kernel = kernel_weight(b, w, name, w->channels, c->depth_multiplier);
     dim dims[SPATIAL_MAX + 2];
 
     for (uint32_t i = 0; i < w->spatial; i++) dims[i] = w->kernel[i];
@@ -281,16 +272,13 @@ static value depthwise(layer_build *b, const convolution *c, const window *w, co
 static bool depthwise_build(layer_build *b, const convolution *c, layer_call *call,
                             uint32_t spatial)
 {
-    const json *initializer =
-        c->depthwise_initializer != NULL ? c->depthwise_initializer : c->kernel_initializer;
     window w;
 
     if (!window_read(b, c, call, spatial, &w) ||
         !counts_check(b, "depth_multiplier", c->depth_multiplier)) {
         return false;
     }
-    return finish(b, c, call, depthwise(b, c, &w, "kernel", initializer),
-                  w.channels * c->depth_multiplier);
+    return finish(b, c, call, depthwise(b, c, &w, "kernel"), w.channels * c->depth_multiplier);
 }
 
 static bool separable_build(layer_build *b, const convolution *c, layer_call *call,
@@ -303,10 +291,10 @@ static bool separable_build(layer_build *b, const convolution *c, layer_call *ca
         !counts_check(b, "depth_multiplier", c->depth_multiplier)) {
         return false;
     }
-    value y = depthwise(b, c, &w, "depthwise_kernel", c->depthwise_initializer);
+    value y = depthwise(b, c, &w, "depthwise_kernel");
     for (uint32_t i = 0; i < spatial; i++) w.kernel[i] = point.strides[i] = point.dilations[i] = 1;
-    const value kernel = kernel_weight(b, &w, "pointwise_kernel", c->pointwise_initializer,
-                                       w.channels * c->depth_multiplier, c->filters);
+    const value kernel =
+        kernel_weight(b, &w, "pointwise_kernel", w.channels * c->depth_multiplier, c->filters);
     return finish(b, c, call, op_conv(b->graph, y, kernel, &point), c->filters);
 }
 

@@ -16,15 +16,14 @@ typedef struct dense {
     int64_t units;
     bool use_bias;
     activation activation;
-    const json *kernel_initializer, *bias_initializer;
 } dense;
 
 static const layer_field dense_fields[] = {
     {"units", FIELD_I64, offsetof(dense, units), true, 0, NULL},
     {"activation", FIELD_ACTIVATION, offsetof(dense, activation), false, 0, NULL},
     {"use_bias", FIELD_BOOL, offsetof(dense, use_bias), false, 1, NULL},
-    FIELD_INITIALIZER(dense, kernel_initializer),
-    FIELD_INITIALIZER(dense, bias_initializer),
+    FIELD_INITIALIZER(kernel_initializer),
+    FIELD_INITIALIZER(bias_initializer),
     FIELD_UNUSED("lora_rank"),
     FIELD_UNUSED("lora_alpha"),
     FIELD_END,
@@ -43,12 +42,9 @@ static bool dense_build(layer_build *b, const void *config, layer_call *call)
     if (features < 0) return false;
 
     const int64_t kernel_dims[] = {features, c->units};
-    const weight_options kernel_options = {.initializer = c->kernel_initializer};
-    value y = op_matmul(b->graph, x, build_weight(b, "kernel", 2, kernel_dims, &kernel_options),
-                        false, false);
+    value y = op_matmul(b->graph, x, build_weight(b, "kernel", 2, kernel_dims, NULL), false, false);
     if (c->use_bias) {
-        const weight_options bias_options = {.initializer = c->bias_initializer};
-        y = op_add(b->graph, y, build_weight(b, "bias", 1, &c->units, &bias_options));
+        y = op_add(b->graph, y, build_weight(b, "bias", 1, &c->units, NULL));
     }
     return lowering_done(b, call, activation_build(b->graph, &c->activation, y));
 }
@@ -62,7 +58,6 @@ typedef struct einsum_dense {
     const char *equation, *bias_axes;
     int_list output_shape; /* without the batch axis; null where it follows from the input */
     activation activation;
-    const json *kernel_initializer, *bias_initializer;
 } einsum_dense;
 
 static const layer_field einsum_dense_fields[] = {
@@ -70,8 +65,8 @@ static const layer_field einsum_dense_fields[] = {
     {"output_shape", FIELD_INTS, offsetof(einsum_dense, output_shape), true, 0, NULL},
     {"activation", FIELD_ACTIVATION, offsetof(einsum_dense, activation), false, 0, NULL},
     {"bias_axes", FIELD_TEXT, offsetof(einsum_dense, bias_axes), false, 0, NULL},
-    FIELD_INITIALIZER(einsum_dense, kernel_initializer),
-    FIELD_INITIALIZER(einsum_dense, bias_initializer),
+    FIELD_INITIALIZER(kernel_initializer),
+    FIELD_INITIALIZER(bias_initializer),
     FIELD_UNUSED("lora_rank"),
     FIELD_UNUSED("lora_alpha"),
     FIELD_END,
@@ -186,8 +181,7 @@ static value einsum_bias(layer_build *b, const einsum_dense *c, const einsum_ter
         return VALUE_NONE;
     }
     for (uint32_t i = 0; !t->is_left && i < t->elided && rank < EBB_RANK_MAX; i++) dims[rank++] = 1;
-    const weight_options options = {.initializer = c->bias_initializer};
-    return build_weight(b, "bias", rank, dims, &options);
+    return build_weight(b, "bias", rank, dims, NULL);
 }
 
 static bool einsum_dense_build(layer_build *b, const void *config, layer_call *call)
@@ -209,8 +203,7 @@ static bool einsum_dense_build(layer_build *b, const void *config, layer_call *c
         dims[i] = letter_length(b, &t, x, t.kernel[i]);
         if (dims[i] < 0) return false;
     }
-    const weight_options options = {.initializer = c->kernel_initializer};
-    const value kernel = build_weight(b, "kernel", rank, dims, &options);
+    const value kernel = build_weight(b, "kernel", rank, dims, NULL);
     value y = einsum_build(b, c->equation, x, kernel);
     if (c->bias_axes != NULL) y = op_add(b->graph, y, einsum_bias(b, c, &t, x));
     return lowering_done(b, call, activation_build(b->graph, &c->activation, y));
@@ -227,14 +220,13 @@ typedef struct embedding {
     bool mask_zero, tie_weights;
     const json *logit_soft_cap;
     const char *reverse_dtype;
-    const json *embeddings_initializer;
 } embedding;
 
 #define EMBEDDING_FIELDS                                                                           \
     {"input_dim", FIELD_I64, offsetof(embedding, input_dim), true, 0, NULL},                       \
         {"output_dim", FIELD_I64, offsetof(embedding, output_dim), true, 0, NULL},                 \
         {"mask_zero", FIELD_BOOL, offsetof(embedding, mask_zero), false, 0, NULL},                 \
-        FIELD_INITIALIZER(embedding, embeddings_initializer), FIELD_UNUSED("lora_rank"),           \
+        FIELD_INITIALIZER(embeddings_initializer), FIELD_UNUSED("lora_rank"),                      \
         FIELD_UNUSED("lora_alpha")
 
 static const layer_field embedding_fields[] = {EMBEDDING_FIELDS, FIELD_END};
@@ -249,10 +241,8 @@ static const layer_field reversible_embedding_fields[] = {
 static value embedding_table(layer_build *b, const embedding *c)
 {
     const int64_t dims[] = {c->input_dim, c->output_dim};
-    const weight_options options = {.initializer = c->embeddings_initializer};
 
-    if (c->input_dim > 0 && c->output_dim > 0)
-        return build_weight(b, "embeddings", 2, dims, &options);
+    if (c->input_dim > 0 && c->output_dim > 0) return build_weight(b, "embeddings", 2, dims, NULL);
     layer_fail(b, EBB_E_FORMAT,
                "input_dim, output_dim: expected positive numbers, got %" PRId64 ", %" PRId64,
                c->input_dim, c->output_dim);
@@ -299,8 +289,7 @@ static bool reversible_embedding_build(layer_build *b, const void *config, layer
 
     if (!c->tie_weights) {
         const int64_t dims[] = {c->output_dim, c->input_dim};
-        const weight_options options = {.initializer = c->embeddings_initializer};
-        kernel = build_weight(b, "reverse_embeddings", 2, dims, &options);
+        kernel = build_weight(b, "reverse_embeddings", 2, dims, NULL);
     }
     if (reverse->kind != CALL_LITERAL || !json_boolean(reverse->literal, false)) {
         return embedding_look_up(b, c, table, call);

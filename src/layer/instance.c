@@ -66,6 +66,9 @@ layer_instance *instance_make(assembly *a, const layer_config *config, const cha
     i->class_name = config->class_name;
     i->path = path;
     i->trainable = trainable && json_boolean(json_get(config->config, "trainable"), true);
+    const assemble_options *o = a->options;
+    if (o->is_trainable != NULL)
+        i->trainable = o->is_trainable(o->trainable_context, title, i->trainable);
     i->compute = i->variable_dtype = EBB_F32;
     bool good = instance_fill(a, i, depth);
     if (!good && !assembly_goes_on(a)) return NULL;
@@ -150,8 +153,21 @@ static bool outputs_complete(assembly *a, const layer_instance *i, layer_call *c
     return true;
 }
 
+/* Low-rank adapters are merged into the weight they adapt as a file is read; Keras trains the
+ * adapters and not the weight. */
+static bool adapters_check(assembly *a, const layer_instance *i)
+{
+    const json *rank = json_get(i->source->config, "lora_rank");
+
+    if (!a->options->is_training || !i->trainable || json_is_null(rank)) return true;
+    return assembly_fail(a, EBB_E_UNSUPPORTED, i->title,
+                         "lora_rank: low-rank adapters cannot be trained; freeze the layer, or "
+                         "leave lora_rank out to train its whole kernel");
+}
+
 static bool layer_build_call(assembly *a, layer_instance *i, uint32_t depth, layer_call *call)
 {
+    if (!adapters_check(a, i)) return false;
     layer_build b = {.graph = a->graph,
                      .home = a->home,
                      .instance = i,
@@ -160,7 +176,9 @@ static bool layer_build_call(assembly *a, layer_instance *i, uint32_t depth, lay
                      .depth = depth,
                      .is_training = a->options->is_training,
                      .assembly = a};
-    if (i->def->build(&b, i->config, call) && graph_ok(a->graph)) return true;
+    if (i->def->build(&b, i->config, call) && graph_ok(a->graph) &&
+        (call->is_bare || activities_penalize(&b, call)))
+        return true;
     if (graph_ok(a->graph) && a->problem_count == 0) {
         return assembly_fail(a, EBB_E_INTERNAL, i->title, "%s failed without a reason",
                              i->class_name);

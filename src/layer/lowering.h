@@ -14,8 +14,8 @@
 
 /* clang-format off */
 #define FIELD_END {NULL, FIELD_I64, 0, false, 0, NULL}
-/* Kept in the config struct under the same name. */
-#define FIELD_INITIALIZER(T, member) {#member, FIELD_TRAINING, offsetof(T, member), false, 0, NULL}
+/* Read by weight_settings.c, when the weight is made. */
+#define FIELD_INITIALIZER(key) {#key, FIELD_TRAINING, 0, false, 0, NULL}
 /* Known, and of no consequence for what the layer computes at inference. */
 #define FIELD_UNUSED(key) {key, FIELD_TRAINING, 0, false, 0, NULL}
 #define FIELD_DATA_FORMAT(T)                                                                       \

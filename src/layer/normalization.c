@@ -1,5 +1,5 @@
-/* normalization.c -- BatchNormalization, LayerNormalization, GroupNormalization, RMSNormalization,
- * UnitNormalization, SpectralNormalization, as they compute at inference.
+/* normalization.c -- LayerNormalization, GroupNormalization, RMSNormalization, UnitNormalization:
+ * those that compute the same in training as at inference.
  *
  * Source: Keras 3, keras/src/layers/normalization/ and keras/src/ops/nn.py. */
 #include "layer/lowering.h"
@@ -17,107 +17,12 @@ static value inverse_root(graph *g, value v, float epsilon)
     return op_unary(g, UNARY_RSQRT, op_unary_with(g, shift, v));
 }
 
-/* -- BatchNormalization: x * s + t per channel, s = gamma / sqrt(variance + epsilon) ----------- */
-
-typedef struct batch_normalization {
-    const json *axis; /* a number; Keras 2 writes a list of one */
-    float epsilon;
-    bool center, scale, renorm;
-    const json *gamma_initializer, *beta_initializer, *moving_mean_initializer,
-        *moving_variance_initializer;
-} batch_normalization;
-
-static const layer_field batch_normalization_fields[] = {
-    {"axis", FIELD_JSON, offsetof(batch_normalization, axis), false, 0, NULL},
-    {"epsilon", FIELD_F32, offsetof(batch_normalization, epsilon), false, 1e-3, NULL},
-    {"center", FIELD_BOOL, offsetof(batch_normalization, center), false, 1, NULL},
-    {"scale", FIELD_BOOL, offsetof(batch_normalization, scale), false, 1, NULL},
-    {"renorm", FIELD_BOOL, offsetof(batch_normalization, renorm), false, 0, NULL},
-    FIELD_INITIALIZER(batch_normalization, gamma_initializer),
-    FIELD_INITIALIZER(batch_normalization, beta_initializer),
-    FIELD_INITIALIZER(batch_normalization, moving_mean_initializer),
-    FIELD_INITIALIZER(batch_normalization, moving_variance_initializer),
-    FIELD_UNUSED("momentum"),
-    FIELD_UNUSED("renorm_clipping"),
-    FIELD_UNUSED("renorm_momentum"),
-    FIELD_UNUSED("mode"),
-    FIELD_END,
-};
-
-static value channel_weight(layer_build *b, const char *name, int64_t channels,
-                            const json *initializer, bool is_moving)
-{
-    const weight_options options = {.initializer = initializer, .is_not_trainable = is_moving};
-
-    return build_weight(b, name, 1, &channels, &options);
-}
-
-/* An image with its channels in front is turned around, like the convolutions beside it: the turns
- * cancel out. */
-static bool batch_normalization_build(layer_build *b, const void *config, layer_call *call)
-{
-    const batch_normalization *c = config;
-    graph *g = b->graph;
-    value x = lowering_input_f32(b, call, 1, EBB_RANK_MAX);
-    if (x == VALUE_NONE) return false;
-    const json *number = c->axis != NULL && c->axis->kind == JSON_ARRAY && c->axis->count == 1
-                             ? json_item(c->axis, 0)
-                             : c->axis;
-    if (number != NULL && number->kind == JSON_ARRAY) {
-        return layer_fail(b, EBB_E_UNSUPPORTED, "axis: expected one axis, got %" PRIu32,
-                          number->count);
-    }
-    lowering_pass_mask(call);
-    const int axis = build_axis(b, x, json_integer(number, -1));
-    if (axis < 0) return false;
-    const int64_t channels = build_known_dim(b, x, axis, "channels");
-    if (channels < 0) return false;
-
-    value gamma = VALUE_NONE, beta = VALUE_NONE;
-    if (c->scale) gamma = channel_weight(b, "gamma", channels, c->gamma_initializer, false);
-    if (c->center) beta = channel_weight(b, "beta", channels, c->beta_initializer, false);
-    const value mean = channel_weight(b, "moving_mean", channels, c->moving_mean_initializer, true);
-    const value variance =
-        channel_weight(b, "moving_variance", channels, c->moving_variance_initializer, true);
-    if (c->renorm) {
-        channel_weight(b, "moving_stddev", channels, c->moving_variance_initializer, true);
-        channel_weight(b, "renorm_mean", channels, c->moving_mean_initializer, true);
-        channel_weight(b, "renorm_stddev", channels, c->moving_variance_initializer, true);
-    }
-    value scale = op_unary(
-        g, UNARY_RSQRT,
-        op_unary_with(g, (unary_attributes){UNARY_AFFINE, 1.0f, c->epsilon, 0.0f}, variance));
-    if (c->scale) scale = op_mul(g, scale, gamma);
-    value offset = op_mul(g, mean, scale);
-    offset = c->center ? op_sub(g, beta, offset) : op_unary(g, UNARY_NEG, offset);
-    if (!graph_ok(g)) return false;
-
-    const uint32_t rank = graph_rank(g, x);
-    const bool is_turned = axis == 1 && rank >= 4;
-    if (is_turned) x = build_channels_last(b, x);
-    const uint32_t at = is_turned ? rank - 1 : (uint32_t)axis;
-    value y = op_mul(g, x, lowering_align(b, scale, rank, at));
-    y = op_add(g, y, lowering_align(b, offset, rank, at));
-    if (is_turned && graph_ok(g)) y = build_channels_first(b, y);
-    return lowering_done(b, call, y);
-}
-
-const layer_def layer_def_batch_normalization = {
-    "BatchNormalization",
-    "normalization",
-    "BatchNormalizationV1|BatchNormalizationV2|SyncBatchNormalization",
-    sizeof(batch_normalization),
-    batch_normalization_fields,
-    MASK_OWN,
-    batch_normalization_build};
-
 /* -- LayerNormalization, RMSNormalization ------------------------------------------------------ */
 
 typedef struct layer_normalization {
     const json *axis;
     float epsilon;
     bool center, scale, rms_scaling;
-    const json *gamma_initializer, *beta_initializer;
 } layer_normalization;
 
 static const layer_field layer_normalization_fields[] = {
@@ -126,8 +31,8 @@ static const layer_field layer_normalization_fields[] = {
     {"center", FIELD_BOOL, offsetof(layer_normalization, center), false, 1, NULL},
     {"scale", FIELD_BOOL, offsetof(layer_normalization, scale), false, 1, NULL},
     {"rms_scaling", FIELD_BOOL, offsetof(layer_normalization, rms_scaling), false, 0, NULL},
-    FIELD_INITIALIZER(layer_normalization, gamma_initializer),
-    FIELD_INITIALIZER(layer_normalization, beta_initializer),
+    FIELD_INITIALIZER(gamma_initializer),
+    FIELD_INITIALIZER(beta_initializer),
     FIELD_END,
 };
 
@@ -225,12 +130,10 @@ static bool layer_normalization_build(layer_build *b, const void *config, layer_
     if (x == VALUE_NONE || !normal_axes_read(b, x, c->axis, has_gamma || has_beta, &n))
         return false;
     if (has_gamma) {
-        const weight_options options = {.initializer = c->gamma_initializer};
-        gamma = build_weight(b, "gamma", n.count, n.dims, &options);
+        gamma = build_weight(b, "gamma", n.count, n.dims, NULL);
     }
     if (has_beta) {
-        const weight_options options = {.initializer = c->beta_initializer};
-        beta = build_weight(b, "beta", n.count, n.dims, &options);
+        beta = build_weight(b, "beta", n.count, n.dims, NULL);
     }
     if (n.is_trailing && !c->rms_scaling && !is_tiny(b->graph, x, &n)) {
         const normalize_attributes attributes = {.axis_count = n.count, .epsilon = c->epsilon};
@@ -295,7 +198,6 @@ typedef struct group_normalization {
     int64_t groups, axis;
     float epsilon;
     bool center, scale;
-    const json *gamma_initializer, *beta_initializer;
 } group_normalization;
 
 static const layer_field group_normalization_fields[] = {
@@ -304,8 +206,8 @@ static const layer_field group_normalization_fields[] = {
     {"epsilon", FIELD_F32, offsetof(group_normalization, epsilon), false, 1e-3, NULL},
     {"center", FIELD_BOOL, offsetof(group_normalization, center), false, 1, NULL},
     {"scale", FIELD_BOOL, offsetof(group_normalization, scale), false, 1, NULL},
-    FIELD_INITIALIZER(group_normalization, gamma_initializer),
-    FIELD_INITIALIZER(group_normalization, beta_initializer),
+    FIELD_INITIALIZER(gamma_initializer),
+    FIELD_INITIALIZER(beta_initializer),
     FIELD_END,
 };
 
@@ -350,8 +252,8 @@ static bool group_normalization_build(layer_build *b, const void *config, layer_
                           c->groups, channels, axis);
     }
     value gamma = VALUE_NONE, beta = VALUE_NONE;
-    if (c->scale) gamma = channel_weight(b, "gamma", channels, c->gamma_initializer, false);
-    if (c->center) beta = channel_weight(b, "beta", channels, c->beta_initializer, false);
+    if (c->scale) gamma = build_weight(b, "gamma", 1, &channels, NULL);
+    if (c->center) beta = build_weight(b, "beta", 1, &channels, NULL);
 
     if (!graph_ok(b->graph)) return false;
     const uint32_t rank = graph_rank(b->graph, x), at = (uint32_t)axis, behind = rank - 1 - at;
@@ -398,49 +300,3 @@ const layer_def layer_def_unit_normalization = {
     "UnitNormalization",        "normalization",           NULL,
     sizeof(unit_normalization), unit_normalization_fields, MASK_PASSES,
     unit_normalization_build};
-
-/* -- SpectralNormalization: training scales the kernel; what is saved is the scaled one -------- */
-
-typedef struct spectral_normalization {
-    const json *layer;
-} spectral_normalization;
-
-static const layer_field spectral_normalization_fields[] = {
-    {"layer", FIELD_JSON, offsetof(spectral_normalization, layer), true, 0, NULL},
-    FIELD_UNUSED("power_iterations"),
-    FIELD_END,
-};
-
-/* Keras counts the kernel of the layer inside as the wrapper's first variable. */
-static bool vector_u_make(layer_build *b, const layer_instance *child, const layer_weight *kernel)
-{
-    const weight_options options = {.is_not_trainable = true};
-    const int64_t dims[] = {1, kernel->dims[kernel->rank - 1]};
-
-    build_adopt(b, child, kernel->name);
-    build_weight(b, "vector_u", 2, dims, &options);
-    return graph_ok(b->graph);
-}
-
-static bool spectral_normalization_build(layer_build *b, const void *config, layer_call *call)
-{
-    const spectral_normalization *c = config;
-    layer_instance *child = build_child(b, "layer", c->layer);
-
-    if (child == NULL || !build_child_call(b, child, call)) return false;
-    for (uint32_t i = 0; i < child->weight_count; i++) {
-        const layer_weight *w = &child->weights[i];
-        if (strcmp(w->name, "kernel") == 0 || strcmp(w->name, "embeddings") == 0) {
-            return vector_u_make(b, child, w);
-        }
-    }
-    return layer_fail(b, EBB_E_UNSUPPORTED, "the layer inside has neither a kernel nor embeddings");
-}
-
-const layer_def layer_def_spectral_normalization = {"SpectralNormalization",
-                                                    "normalization",
-                                                    NULL,
-                                                    sizeof(spectral_normalization),
-                                                    spectral_normalization_fields,
-                                                    MASK_DROPS,
-                                                    spectral_normalization_build};

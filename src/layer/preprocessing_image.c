@@ -232,7 +232,26 @@ static const layer_field random_fields[] = {
     FIELD_END,
 };
 
+/* What they do in training is left out. */
+static bool is_refused(layer_build *b)
+{
+    if (!b->is_training) return false;
+    layer_fail(b, EBB_E_UNSUPPORTED,
+               "training: random image layers are run at inference only; leave %s out of the model "
+               "and augment the data",
+               b->instance->class_name);
+    return true;
+}
+
 static bool image_keep(layer_build *b, const void *config, layer_call *call)
+{
+    (void)config;
+    if (is_refused(b)) return false;
+    return lowering_done(b, call, lowering_input(b, call, 1, EBB_RANK_MAX));
+}
+
+/* Bounding boxes do not get here: an image stays in training, too. */
+static bool image_without_boxes(layer_build *b, const void *config, layer_call *call)
 {
     (void)config;
     return lowering_done(b, call, lowering_input(b, call, 1, EBB_RANK_MAX));
@@ -250,6 +269,7 @@ static bool image_as_is(layer_build *b, const void *config, layer_call *call)
 static bool image_to_float(layer_build *b, const void *config, layer_call *call)
 {
     (void)config;
+    if (is_refused(b)) return false;
     return lowering_done(b, call, lowering_input_f32(b, call, 1, EBB_RANK_MAX));
 }
 
@@ -261,7 +281,7 @@ static bool image_to_float(layer_build *b, const void *config, layer_call *call)
 RANDOM(aug_mix, "AugMix", image_to_float)
 RANDOM(cut_mix, "CutMix", image_to_float)
 RANDOM(equalization, "Equalization", image_keep)
-RANDOM(max_num_bounding_boxes, "MaxNumBoundingBoxes", image_keep)
+RANDOM(max_num_bounding_boxes, "MaxNumBoundingBoxes", image_without_boxes)
 RANDOM(mix_up, "MixUp", image_keep)
 RANDOM(rand_augment, "RandAugment", image_to_float)
 RANDOM(random_brightness, "RandomBrightness", image_keep)

@@ -3,13 +3,16 @@
  * A stack of cells runs as one sequence after another: a cell sees of the one below only its
  * output of the same step, so the whole sequence can be made first. Masked steps stay masked all
  * the way up, and what a cell puts out there is never used.
- * stateful: every prediction starts from zeros, as Keras does after reset_states(): files do not
- * keep the states, and predictions here do not depend on earlier ones.
+ * stateful: where weights are variables, so are the states: a batch begins where the one before
+ * ended. Every prediction starts from zeros, as Keras does after reset_states(): files do not keep
+ * the states, and predictions here do not depend on earlier ones.
  * Source: Keras 3, keras/src/layers/rnn/{rnn,simple_rnn,lstm,gru}.py; time_major: tf_keras. */
 #include "layer/recurrent.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+#include "layer/assembly.h"
 
 /* -- a call ------------------------------------------------------------------------------------ */
 
@@ -95,14 +98,30 @@ bool sequence_begin(layer_build *b, const rnn_options *o, const layer_call *call
     s->go_backwards = o->go_backwards;
     s->return_sequences = o->return_sequences;
     s->zero_output_for_mask = o->zero_output_for_mask;
+    s->owner = *b;
+    s->is_kept = o->stateful && b->assembly->options->has_variables;
     return mask_read(b, o, call, s) && states_read(b, call, s);
 }
 
-bool sequence_end(layer_build *b, const rnn_options *o, layer_call *call, const sequence *s)
+void sequence_state_take(sequence *s, uint32_t index, const shape *state)
+{
+    if (!s->is_kept) return;
+    const value kept = build_state(&s->owner, index, state);
+    if (s->states[index] == VALUE_NONE) s->states[index] = kept;
+}
+
+static void sequence_states_keep(sequence *s)
+{
+    for (uint32_t i = 0; s->is_kept && i < s->state_count; i++)
+        build_state_update(&s->owner, i, s->states[i]);
+}
+
+bool sequence_end(layer_build *b, const rnn_options *o, layer_call *call, sequence *s)
 {
     const uint32_t count = o->return_state ? s->state_count : 0;
     const bool swaps = o->time_major && o->return_sequences;
 
+    sequence_states_keep(s);
     if (!graph_ok(b->graph)) return false;
     if (count + 1 > LAYER_OUTPUTS_MAX) {
         return layer_fail(b, EBB_E_UNSUPPORTED, "%" PRIu32 " states to return, at most %d", count,
@@ -206,6 +225,11 @@ static bool chain_add(layer_build *b, layer_instance *cell, chain *all)
     rnn_kind kind;
 
     if (cell_kind_of(cell, &kind)) {
+        if (b->assembly->options->penalty != NULL &&
+            !json_is_null(json_get(cell->source->config, "activity_regularizer"))) {
+            return layer_fail(b, EBB_E_UNSUPPORTED,
+                              "activity_regularizer of a cell: give it to the RNN around it");
+        }
         if (all->state_count + cell_state_count(kind) > SEQUENCE_STATES_MAX)
             return layer_fail(b, EBB_E_UNSUPPORTED, "more than %d states", SEQUENCE_STATES_MAX);
         all->cells[all->count] = cell;

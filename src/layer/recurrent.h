@@ -15,19 +15,17 @@
 
 /* Of every recurrent layer; the first member of its config struct. */
 typedef struct rnn_options {
-    bool return_sequences, return_state, go_backwards, time_major, zero_output_for_mask;
+    bool return_sequences, return_state, go_backwards, time_major, zero_output_for_mask, stateful;
 } rnn_options;
 
 /* clang-format off */
 #define RNN_FIELD(T, name)                                                                         \
     {#name, FIELD_BOOL, offsetof(T, rnn) + offsetof(rnn_options, name), false, 0, NULL}
-/* stateful: a prediction starts from zeros, see recurrent.c. unroll, implementation: how Keras
- * computes, not what. Dropout is for training. */
+/* unroll: how Keras computes, not what. */
 #define RNN_FIELDS(T)                                                                              \
     RNN_FIELD(T, return_sequences), RNN_FIELD(T, return_state), RNN_FIELD(T, go_backwards),        \
-    RNN_FIELD(T, time_major), RNN_FIELD(T, zero_output_for_mask),                                  \
-    FIELD_UNUSED("stateful"), FIELD_UNUSED("unroll")
-#define RNN_DROPOUT_FIELDS FIELD_UNUSED("dropout"), FIELD_UNUSED("recurrent_dropout")
+    RNN_FIELD(T, time_major), RNN_FIELD(T, zero_output_for_mask), RNN_FIELD(T, stateful),          \
+    FIELD_UNUSED("unroll")
 /* clang-format on */
 
 #define SEQUENCE_STATES_MAX 64
@@ -38,7 +36,9 @@ typedef struct sequence {
     value states[SEQUENCE_STATES_MAX]; /* before: initial, VALUE_NONE for zeros; after: last */
     uint32_t state_count;
     bool go_backwards, return_sequences, zero_output_for_mask;
-    value y; /* [n, t, ...] or [n, ...], set by what runs over it */
+    bool is_kept;      /* the states are variables: they begin where the call before ended */
+    layer_build owner; /* the layer that keeps them */
+    value y;           /* [n, t, ...] or [n, ...], set by what runs over it */
 } sequence;
 
 /* -- recurrent.c ------------------------------------------------------------------------------- */
@@ -46,8 +46,11 @@ typedef struct sequence {
 /* Reads a call: its input of the given rank, mask and initial states. */
 bool sequence_begin(layer_build *b, const rnn_options *o, const layer_call *call, uint32_t rank,
                     uint32_t state_count, sequence *s);
+/* State `index`, of the given shape, before a cell runs: what the call before left, unless this one
+ * gives another. Nothing where states are not kept. */
+void sequence_state_take(sequence *s, uint32_t index, const shape *state);
 /* Outputs and masks as the options ask for. */
-bool sequence_end(layer_build *b, const rnn_options *o, layer_call *call, const sequence *s);
+bool sequence_end(layer_build *b, const rnn_options *o, layer_call *call, sequence *s);
 /* Options of a recurrent layer, which a wrapper may change before it calls it; NULL if it is
  * none. */
 rnn_options *recurrent_options(const layer_instance *i);
@@ -61,10 +64,10 @@ uint32_t recurrent_tensors(const call_argument *a, value *values, uint32_t most)
 /* -- recurrent_cell.c -------------------------------------------------------------------------- */
 
 typedef struct cell_options {
-    int64_t units;
+    int64_t units, implementation;
+    double dropout, recurrent_dropout;
     bool use_bias, reset_after;
     activation activation, recurrent_activation;
-    const json *kernel_initializer, *recurrent_initializer, *bias_initializer;
 } cell_options;
 
 /* clang-format off */
@@ -74,9 +77,11 @@ typedef struct cell_options {
     CELL_FIELD(T, units, FIELD_I64, true, 0, NULL),                                                \
     CELL_FIELD(T, activation, FIELD_ACTIVATION, false, 0, "tanh"),                                 \
     CELL_FIELD(T, use_bias, FIELD_BOOL, false, 1, NULL),                                           \
-    CELL_FIELD(T, kernel_initializer, FIELD_TRAINING, false, 0, NULL),                             \
-    CELL_FIELD(T, recurrent_initializer, FIELD_TRAINING, false, 0, NULL),                          \
-    CELL_FIELD(T, bias_initializer, FIELD_TRAINING, false, 0, NULL), RNN_DROPOUT_FIELDS
+    CELL_FIELD(T, implementation, FIELD_I64, false, 2, NULL),                                      \
+    CELL_FIELD(T, dropout, FIELD_F64, false, 0, NULL),                                             \
+    CELL_FIELD(T, recurrent_dropout, FIELD_F64, false, 0, NULL),                                   \
+    FIELD_INITIALIZER(kernel_initializer), FIELD_INITIALIZER(recurrent_initializer),               \
+    FIELD_INITIALIZER(bias_initializer)
 #define CELL_FIELD_GATES(T)                                                                        \
     CELL_FIELD(T, recurrent_activation, FIELD_ACTIVATION, false, 0, "sigmoid")
 #define CELL_FIELD_RESET(T) CELL_FIELD(T, reset_after, FIELD_BOOL, false, 1, NULL)

@@ -21,10 +21,16 @@ uint32_t cell_state_count(rnn_kind kind)
 
 /* -- weights ----------------------------------------------------------------------------------- */
 
+#define GATES_MAX 4
+
+/* Masks of dropout stay the same over all steps of a call. mask_count: one for all gates, or one
+ * for each, as implementation 1 of Keras has it; masks that are VALUE_NONE drop nothing. */
 typedef struct cell {
     const cell_options *c;
     rnn_kind kind;
     value kernel, recurrent, bias;
+    value input_masks[GATES_MAX], state_masks[GATES_MAX];
+    uint32_t mask_count;
 } cell;
 
 static bool cell_make(layer_build *b, rnn_kind kind, const cell_options *c, value x, cell *made)
@@ -40,17 +46,42 @@ static bool cell_make(layer_build *b, rnn_kind kind, const cell_options *c, valu
     if (features < 0) return false;
     const int64_t kernel_dims[] = {features, wide}, recurrent_dims[] = {c->units, wide};
     const int64_t bias_dims[] = {2, wide};
-    const weight_options kernel = {.initializer = c->kernel_initializer};
-    const weight_options recurrent = {.initializer = c->recurrent_initializer};
-    const weight_options bias = {.initializer = c->bias_initializer};
 
     *made = (cell){.c = c, .kind = kind};
-    made->kernel = build_weight(b, "kernel", 2, kernel_dims, &kernel);
-    made->recurrent = build_weight(b, "recurrent_kernel", 2, recurrent_dims, &recurrent);
+    made->kernel = build_weight(b, "kernel", 2, kernel_dims, NULL);
+    made->recurrent = build_weight(b, "recurrent_kernel", 2, recurrent_dims, NULL);
     if (c->use_bias) {
-        made->bias = build_weight(b, "bias", has_two ? 2 : 1, bias_dims + (has_two ? 0 : 1), &bias);
+        made->bias = build_weight(b, "bias", has_two ? 2 : 1, bias_dims + (has_two ? 0 : 1), NULL);
     }
     return graph_ok(b->graph);
+}
+
+static void masks_draw(layer_build *b, const cell *k, double rate, dim rows, dim length,
+                       value *masks)
+{
+    const shape s = {.rank = 2, .dims = {rows, length}};
+
+    for (uint32_t i = 0; i < k->mask_count; i++) masks[i] = build_dropout_mask(b, rate, &s);
+}
+
+/* The simple cell drops everything at a rate of 1, the others nothing. */
+static bool rate_counts(const cell *k, double rate)
+{
+    return rate > 0 && (rate < 1 || k->kind == RNN_SIMPLE);
+}
+
+static void cell_drop(layer_build *b, cell *k, value x)
+{
+    const cell_options *c = k->c;
+
+    if (!b->is_training || !graph_ok(b->graph)) return;
+    const bool is_split =
+        k->kind != RNN_SIMPLE && (c->recurrent_dropout > 0 || c->implementation == 1);
+    const dim rows = graph_dim(b->graph, x, 0), features = graph_dim(b->graph, x, -1);
+    k->mask_count = is_split ? (uint32_t)gate_counts[k->kind] : 1;
+    if (rate_counts(k, c->dropout)) masks_draw(b, k, c->dropout, rows, features, k->input_masks);
+    if (rate_counts(k, c->recurrent_dropout))
+        masks_draw(b, k, c->recurrent_dropout, rows, c->units, k->state_masks);
 }
 
 /* -- one step in small ops --------------------------------------------------------------------- */
@@ -73,23 +104,55 @@ static value with_bias(graph *g, value v, value bias)
     return bias == VALUE_NONE ? v : op_add(g, v, bias);
 }
 
-/* x . kernel + bias, of one step or of all. */
-static value input_products(layer_build *b, const cell *k, value x)
+/* x times a mask [n, d], the same at every step when x has steps. */
+static value masked(layer_build *b, value x, value mask)
 {
-    return with_bias(b->graph, op_matmul(b->graph, x, k->kernel, false, false), bias_row(b, k, 0));
+    if (mask == VALUE_NONE || !graph_ok(b->graph)) return x;
+    if (graph_rank(b->graph, x) == 3) mask = lowering_expand(b, mask, 1);
+    return op_mul(b->graph, x, mask);
 }
 
-static value step_simple(graph *g, const cell *k, value x, const value *states)
+/* x . kernel, of one step or of all: each gate of its own masked x where there are several masks.
+ */
+static value masked_products(layer_build *b, const cell *k, value x, value kernel,
+                             const value *masks)
 {
-    const value inner = op_matmul(g, states[0], k->recurrent, false, false);
+    value gates[GATES_MAX];
+
+    if (masks[0] == VALUE_NONE || k->mask_count == 1)
+        return op_matmul(b->graph, masked(b, x, masks[0]), kernel, false, false);
+    for (uint32_t i = 0; i < k->mask_count; i++) {
+        gates[i] = op_matmul(b->graph, masked(b, x, masks[i]), gates_of(b->graph, k, kernel, i, 1),
+                             false, false);
+    }
+    return op_concat(b->graph, gates, k->mask_count, -1);
+}
+
+/* x . kernel + bias */
+static value input_products(layer_build *b, const cell *k, value x)
+{
+    return with_bias(b->graph, masked_products(b, k, x, k->kernel, k->input_masks),
+                     bias_row(b, k, 0));
+}
+
+static value state_products(layer_build *b, const cell *k, value state)
+{
+    return masked_products(b, k, state, k->recurrent, k->state_masks);
+}
+
+static value step_simple(layer_build *b, const cell *k, value x, const value *states)
+{
+    graph *g = b->graph;
+    const value inner = state_products(b, k, states[0]);
 
     return activation_build(g, &k->c->activation, op_add(g, x, inner));
 }
 
-static void step_lstm(graph *g, const cell *k, value x, value *states)
+static void step_lstm(layer_build *b, const cell *k, value x, value *states)
 {
+    graph *g = b->graph;
     const activation *gate = &k->c->recurrent_activation, *inner = &k->c->activation;
-    const value z = op_add(g, x, op_matmul(g, states[0], k->recurrent, false, false));
+    const value z = op_add(g, x, state_products(b, k, states[0]));
     const value i = activation_build(g, gate, gates_of(g, k, z, 0, 1));
     const value f = activation_build(g, gate, gates_of(g, k, z, 1, 1));
     const value candidate = activation_build(g, inner, gates_of(g, k, z, 2, 1));
@@ -114,14 +177,15 @@ static value step_gru(layer_build *b, const cell *k, value x, const value *state
     static const unary_attributes rest = {UNARY_AFFINE, -1, 1, 0}; /* 1 - z */
     graph *g = b->graph;
     const activation *gate = &k->c->recurrent_activation;
-    value inner = op_matmul(g, states[0], k->recurrent, false, false);
+    value inner = state_products(b, k, states[0]);
 
     if (k->c->reset_after) inner = with_bias(g, inner, bias_row(b, k, 1));
     const value update_sum = op_add(g, gates_of(g, k, x, 0, 1), gates_of(g, k, inner, 0, 1));
     const value reset_sum = op_add(g, gates_of(g, k, x, 1, 1), gates_of(g, k, inner, 1, 1));
     const value z = activation_build(g, gate, update_sum);
     const value r = activation_build(g, gate, reset_sum);
-    const value sum = gru_candidate(g, k, x, inner, r, states[0]);
+    const value state = masked(b, states[0], k->state_masks[k->mask_count > 1 ? 2 : 0]);
+    const value sum = gru_candidate(g, k, x, inner, r, state);
     const value candidate = activation_build(g, &k->c->activation, sum);
 
     return op_add(g, op_mul(g, z, states[0]), op_mul(g, op_unary_with(g, rest, z), candidate));
@@ -131,11 +195,11 @@ static value step_gru(layer_build *b, const cell *k, value x, const value *state
 static bool cell_step(layer_build *b, const cell *k, value x, value *states)
 {
     if (k->kind == RNN_LSTM)
-        step_lstm(b->graph, k, x, states);
+        step_lstm(b, k, x, states);
     else if (k->kind == RNN_GRU)
         states[0] = step_gru(b, k, x, states);
     else
-        states[0] = step_simple(b->graph, k, x, states);
+        states[0] = step_simple(b, k, x, states);
     return graph_ok(b->graph);
 }
 
@@ -155,6 +219,31 @@ static bool cell_loop(layer_build *b, const cell *k, sequence *s, uint32_t first
     return loop_run(b, &step, s, first);
 }
 
+/* [n, u] of each gate side by side. */
+static value masks_join(layer_build *b, const cell *k)
+{
+    if (k->state_masks[0] == VALUE_NONE || k->mask_count == 1) return k->state_masks[0];
+    return op_concat(b->graph, k->state_masks, k->mask_count, 1);
+}
+
+/* Gates that see x each in its own way, as one: x masked for each gate side by side, and a kernel
+ * that lets each part meet its own gate alone. */
+static void inputs_split(layer_build *b, const cell *k, value *x, value *kernel)
+{
+    graph *g = b->graph;
+    value parts[GATES_MAX], blocks[GATES_MAX];
+
+    for (uint32_t i = 0; i < k->mask_count; i++) {
+        pad_attributes others = {.kind = PAD_CONSTANT};
+        others.before[1] = i * k->c->units;
+        others.after[1] = (k->mask_count - 1 - i) * k->c->units;
+        parts[i] = masked(b, *x, k->input_masks[i]);
+        blocks[i] = op_pad(g, gates_of(g, k, *kernel, i, 1), &others);
+    }
+    *x = op_concat(g, parts, k->mask_count, -1);
+    *kernel = op_concat(g, blocks, k->mask_count, 0);
+}
+
 static bool cell_fuse(layer_build *b, const cell *k, sequence *s, uint32_t first)
 {
     const bool has_cell = k->kind == RNN_LSTM;
@@ -167,8 +256,15 @@ static bool cell_fuse(layer_build *b, const cell *k, sequence *s, uint32_t first
                                        .go_backwards = s->go_backwards,
                                        .return_sequences = s->return_sequences,
                                        .zero_output_for_mask = s->zero_output_for_mask};
-    const rnn_operands operands = {.x = s->x,
-                                   .kernel = k->kernel,
+    value x = s->x, kernel = k->kernel;
+
+    if (k->mask_count > 1 && k->input_masks[0] != VALUE_NONE)
+        inputs_split(b, k, &x, &kernel);
+    else
+        x = masked(b, x, k->input_masks[0]);
+    const rnn_operands operands = {.x = x,
+                                   .kernel = kernel,
+                                   .drop = masks_join(b, k),
                                    .recurrent = k->recurrent,
                                    .bias = k->bias,
                                    .mask = s->mask,
@@ -187,6 +283,9 @@ bool cell_run(layer_build *b, rnn_kind kind, const cell_options *c, sequence *s,
     cell k;
 
     if (!cell_make(b, kind, c, s->x, &k)) return false;
+    const shape state = {.rank = 2, .dims = {graph_dim(b->graph, s->x, 0), c->units}};
+    for (uint32_t i = 0; i < cell_state_count(kind); i++) sequence_state_take(s, first + i, &state);
+    cell_drop(b, &k, s->x);
     if (activation_is_unary(&c->activation) && activation_is_unary(&c->recurrent_activation))
         return cell_fuse(b, &k, s, first);
     return cell_loop(b, &k, s, first);
@@ -241,6 +340,7 @@ static bool cell_build(layer_build *b, rnn_kind kind, const cell_options *c, lay
 
     if (x == VALUE_NONE || !step_states(b, call, states, count)) return false;
     if (!cell_make(b, kind, c, x, &k)) return false;
+    cell_drop(b, &k, x);
     return cell_step(b, &k, input_products(b, &k, x), states) &&
            step_outputs(b, call, states[0], states, count);
 }

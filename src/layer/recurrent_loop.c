@@ -62,7 +62,8 @@ static bool loop_once(loop *p, int64_t time, uint32_t number)
 
 bool loop_run(layer_build *b, const loop_step *l, sequence *s, uint32_t first)
 {
-    const int64_t steps = build_known_dim(b, s->x, 1, "steps, for activations like softmax,");
+    const int64_t steps =
+        build_known_dim(b, s->x, 1, "steps, over which this kind of cell is spelled out,");
     loop p = {.b = b, .l = l, .s = s};
 
     if (steps < 0) return false;

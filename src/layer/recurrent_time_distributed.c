@@ -3,11 +3,16 @@
  *
  * The steps become rows: [n, t, ...] -> [n t, ...] -> layer -> [n t, ...] -> [n, t, ...]. A mask
  * of [n, t, ...] goes inside as [n t, ...]; one of [n, t] says nothing about what is inside a step.
+ * Where steps as rows would be seen - statistics of a batch, penalties - and the model is trained,
+ * the layer is called step by step, with the steps of its mask.
  * Source: Keras 3, keras/src/layers/rnn/time_distributed.py; masks made inside: compute_mask of
  * Keras 2 (tf_keras/layers/rnn/time_distributed.py), which Keras 3 no longer looks at. */
 #include "layer/recurrent.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#include "layer/assembly.h"
 
 typedef struct time_distributed {
     const json *layer;
@@ -19,6 +24,7 @@ static const layer_field time_distributed_fields[] = {
 };
 
 #define INPUTS_MAX 32
+#define STEPS_MAX  4096
 
 /* [n, t, ...] -> [n t, ...] */
 static value fold(layer_build *b, value v)
@@ -82,6 +88,98 @@ static value output_mask(layer_build *b, const layer_call *call, value inside, d
     return inside != VALUE_NONE ? unfold(b, inside, items, steps) : steps_mask(b, mask);
 }
 
+/* -- step by step ------------------------------------------------------------------------------
+ */
+
+/* Does what is inside look at rows together, or keep something from call to call? Recursion: as
+ * deep as the JSON reader lets values be nested. */
+static bool sees_rows(const json *inside)
+{
+    static const char classes[] = "BatchNormalization|BatchNormalizationV1|BatchNormalizationV2|"
+                                  "SyncBatchNormalization|SpectralNormalization|"
+                                  "ActivityRegularization";
+    static const char keys[] = "activity_regularizer|noise_shape";
+
+    if (inside == NULL) return false;
+    for (uint32_t i = 0; inside->kind == JSON_ARRAY && i < inside->count; i++) {
+        if (sees_rows(&inside->as.items[i])) return true;
+    }
+    for (uint32_t i = 0; inside->kind == JSON_OBJECT && i < inside->count; i++) {
+        const json_member *m = &inside->as.members[i];
+        const bool is_class =
+            strcmp(m->key, "class_name") == 0 && name_among(classes, json_text(&m->value, ""));
+        const bool is_key = name_among(keys, m->key) && !json_is_null(&m->value);
+        const bool is_kept = strcmp(m->key, "stateful") == 0 && json_boolean(&m->value, false);
+        if (is_class || is_key || is_kept || sees_rows(&m->value)) return true;
+    }
+    return false;
+}
+
+/* Step `time` of a sequence, or of a mask. */
+static value step_of(layer_build *b, value v, int64_t time)
+{
+    if (v == VALUE_NONE) return VALUE_NONE;
+    return lowering_squeeze(b, op_slice_axis(b->graph, v, 1, time, 1, 1), 1);
+}
+
+static bool step_call(layer_build *b, layer_instance *child, const layer_call *outer, int64_t time,
+                      layer_call *call)
+{
+    layer_tensor inputs[INPUTS_MAX];
+    call_argument items[INPUTS_MAX];
+
+    for (uint32_t i = 0; i < outer->input_count; i++) {
+        const value mask = i == 0 ? lowering_mask(outer, 2) : outer->inputs[i].mask;
+        inputs[i] = outer->inputs[i];
+        inputs[i].v = step_of(b, outer->inputs[i].v, time);
+        inputs[i].mask = step_of(b, mask, time);
+        items[i] = (call_argument){.kind = CALL_TENSOR, .tensor = inputs[i]};
+    }
+    const call_argument list = {
+        .kind = CALL_LIST, .items = items, .item_count = outer->input_count};
+    *call = (layer_call){.inputs = inputs,
+                         .input_count = outer->input_count,
+                         .arguments = outer->input_count > 1 ? &list : items,
+                         .argument_count = 1,
+                         .is_bare = true};
+    const bool good = graph_ok(b->graph) && build_child_call(b, child, call);
+    call->inputs = NULL; /* they were this function's; the outputs stay */
+    call->arguments = NULL;
+    return good;
+}
+
+static bool steps_build(layer_build *b, layer_instance *child, layer_call *call)
+{
+    const int64_t steps = build_known_dim(
+        b, call->inputs[0].v, 1, "steps, over which the layer inside is called in training,");
+    uint32_t count = 0;
+
+    if (steps < 0) return false;
+    if (steps == 0 || steps > STEPS_MAX)
+        return layer_fail(b, EBB_E_UNSUPPORTED, "%" PRId64 " steps, expected 1 to %d", steps,
+                          STEPS_MAX);
+    value *parts = region_new(b->home, value, (size_t)steps * LAYER_OUTPUTS_MAX);
+    if (parts == NULL) return layer_fail(b, EBB_E_MEMORY, "no memory for the steps");
+    for (int64_t time = 0; time < steps; time++) {
+        layer_call inner;
+        if (!step_call(b, child, call, time, &inner)) return false;
+        count = inner.output_count;
+        for (uint32_t i = 0; i < count; i++) {
+            parts[(int64_t)i * steps + time] = lowering_expand(b, inner.outputs[i].v, 1);
+            call->outputs[i].declared = inner.outputs[i].declared;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        call->outputs[i].v = op_concat(b->graph, parts + (int64_t)i * steps, (uint32_t)steps, 1);
+        call->outputs[i].mask = lowering_mask(call, 2);
+    }
+    call->output_count = count;
+    return graph_ok(b->graph);
+}
+
+/* -- the layer ---------------------------------------------------------------------------------
+ */
+
 static bool time_distributed_build(layer_build *b, const void *config, layer_call *call)
 {
     const time_distributed *c = config;
@@ -93,14 +191,18 @@ static bool time_distributed_build(layer_build *b, const void *config, layer_cal
                           call->input_count);
     }
     layer_instance *child = build_child(b, "layer", c->layer);
-    if (child == NULL || !inputs_fold(b, call, inputs, items)) return false;
+    if (child == NULL) return false;
+    const bool is_watched = b->is_training || b->assembly->options->penalty != NULL;
+    if (is_watched && sees_rows(c->layer)) return steps_build(b, child, call);
+    if (!inputs_fold(b, call, inputs, items)) return false;
     const dim rows = graph_dim(b->graph, call->inputs[0].v, 0);
     const dim steps = graph_dim(b->graph, call->inputs[0].v, 1);
     const call_argument list = {.kind = CALL_LIST, .items = items, .item_count = call->input_count};
     layer_call inner = {.inputs = inputs,
                         .input_count = call->input_count,
                         .arguments = call->input_count > 1 ? &list : items,
-                        .argument_count = 1};
+                        .argument_count = 1,
+                        .is_bare = true};
     if (!build_child_call(b, child, &inner)) return false;
     for (uint32_t i = 0; i < inner.output_count; i++) {
         const layer_tensor *from = &inner.outputs[i];

@@ -138,7 +138,8 @@ static saved_layer *layers_list(lister *l, uint32_t *count)
 }
 
 ebb_status saved_list(region *home, const description *d, const built_model *model,
-                      const weight_source *sources, model_content *content, ebb_error *error)
+                      const weight_source *sources, const saved_training *training,
+                      model_content *content, ebb_error *error)
 {
     lister l = {.home = home, .d = d, .model = model, .sources = sources};
 
@@ -149,5 +150,10 @@ ebb_status saved_list(region *home, const description *d, const built_model *mod
     content->tensor_count = l.count;
     for (uint32_t k = 0; k < model->weight_count; k++)
         content->is_converted |= sources[k].conversion != NULL;
+    if (training == NULL) return EBB_OK;
+    content->compile_config = training->compile_config;
+    if (content->is_converted && training->compile_config == NULL) return EBB_OK;
+    content->extra = training->extra;
+    content->extra_count = training->extra_count;
     return EBB_OK;
 }

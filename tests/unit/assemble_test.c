@@ -200,7 +200,8 @@ TEST(all_problems_are_reported_at_once)
                "[['x',0,0]]", "[['good',0,0],['sub',1,0]]"));
     problems     p = {0};
     built_model *m = NULL;
-    CHECK_STATUS(assemble_model(t->home, &d, &(assemble_options){.problem = problem_note, .context = &p}, &m, &t->error), EBB_E_UNSUPPORTED);
+    const assemble_options options = {.problem = problem_note, .context = &p};
+    CHECK_STATUS(assemble_model(t->home, &d, &options, &m, &t->error), EBB_E_UNSUPPORTED);
     CHECK(m == NULL);
     CHECK_EQ(p.count, 4);
     static const char *const layers[] = {"m", "bad", "wrap/layer", "sub/r"}, *const texts[] =
@@ -224,7 +225,8 @@ TEST(a_shape_clash_is_one_problem)
                "[['x',0,0]]", "[['after',0,0]]"));
     problems     p = {0};
     built_model *m = NULL;
-    CHECK_STATUS(assemble_model(t->home, &d, &(assemble_options){.problem = problem_note, .context = &p}, &m, &t->error), EBB_E_SHAPE);
+    const assemble_options options = {.problem = problem_note, .context = &p};
+    CHECK_STATUS(assemble_model(t->home, &d, &options, &m, &t->error), EBB_E_SHAPE);
     CHECK_EQ(p.count, 1);
     CHECK_CONTAINS(p.layers[0], "add");
 }

@@ -506,7 +506,15 @@ TEST(resizes)
 
 /* -- recurrent -------------------------------------------------------------------------------- */
 
-enum { WITH_BIAS = 1, WITH_MASK = 2, WITH_STATES = 4, BACKWARDS = 8, SEQUENCES = 16, ZEROED = 32 };
+enum {
+    WITH_BIAS = 1,
+    WITH_MASK = 2,
+    WITH_STATES = 4,
+    BACKWARDS = 8,
+    SEQUENCES = 16,
+    ZEROED = 32,
+    DROPS = 64
+};
 
 static void check_rnn(test *t, rnn_attributes a, uint32_t bits)
 {
@@ -531,6 +539,13 @@ static void check_rnn(test *t, rnn_attributes a, uint32_t bits)
     if ((bits & WITH_STATES) != 0) o.h0 = gradient_case_input(&c, 2, DIMS(n, u), -1, 1);
     if ((bits & WITH_STATES) != 0 && a.kind == RNN_LSTM)
         o.c0 = gradient_case_input(&c, 2, DIMS(n, u), -1, 1);
+    case_tensor drop = case_tensor_make(c.g->home, EBB_F32, 2, DIMS(n, gates));
+    for (int64_t i = 0; i < n * gates; i++)
+        ((float *)drop.data)[i] = i % 3 == 1 ? 0.0f : 1.0f - 0.1f * (float)(i % 4);
+    if ((bits & DROPS) != 0) {
+        const shape s = {.rank = 2, .dims = {n, gates}};
+        o.drop = graph_constant(c.g, EBB_F32, &s, drop.data);
+    }
     const value y = op_rnn(c.g, &o, &a);
     gradient_case_output(&c, y);
     if (bits % 3 != 0) gradient_case_output(&c, y + 1);
@@ -555,6 +570,16 @@ TEST(recurrent_cells)
             a.activation = bits % 5 == 4 ? silu : tanh;
             a.recurrent_activation = bits % 5 == 4 ? softplus : sigmoid;
             check_rnn(t, a, bits);
+        }
+    }
+    for (uint32_t cell = 0; cell < 4; cell++) {
+        for (uint32_t bits = 0; bits < 64; bits++) {
+            rnn_attributes a = cells[cell];
+
+            if ((bits & ZEROED) != 0 && (bits & WITH_MASK) == 0) continue;
+            a.activation = tanh;
+            a.recurrent_activation = sigmoid;
+            check_rnn(t, a, bits | DROPS);
         }
     }
 }
@@ -632,7 +657,8 @@ TEST(every_op_has_a_gradient_or_a_reason)
                                     OP_scatter_add,
                                     OP_resize_gradient,
                                     OP_rnn_gradient,
-                                    OP_conv_lstm_gradient};
+                                    OP_conv_lstm_gradient,
+                                    OP_fused};
 
     seen[OP_cast] = true; /* casts_pass_gradients_on */
     for (op_id op = OP_NONE + 1; op < OP_COUNT; op++) {

@@ -2,7 +2,7 @@
  * inputs get theirs from products over all steps at once. */
 #include "graph/op/gradient_rule.h"
 
-enum { RNN_X, RNN_KERNEL, RNN_RECURRENT, RNN_BIAS, RNN_MASK, RNN_H0, RNN_C0 };
+enum { RNN_X, RNN_KERNEL, RNN_RECURRENT, RNN_BIAS, RNN_MASK, RNN_H0, RNN_C0, RNN_DROP };
 
 /* [n, t, k] -> [n * t, k] */
 static value flatten(graph *g, value x)
@@ -35,6 +35,36 @@ static value recurrent_gradient(graph *g, const rnn_attributes *a, value gates, 
                   op_matmul(g, aux, candidate, true, false), 1);
 }
 
+/* states [n, t, u] times gate `index` of drop [n, G*u], as rows. */
+static value dropped(graph *g, const rnn_attributes *a, value states, value drop, int64_t index)
+{
+    const value mask = op_slice_axis(g, drop, 1, index * a->units, a->units, 1);
+
+    if (!graph_ok(g)) return VALUE_NONE;
+    const shape each = {.rank = 3, .dims = {graph_dim(g, mask, 0), 1, a->units}};
+    return flatten(g, op_mul(g, states, op_reshape(g, mask, &each)));
+}
+
+/* The same gate by gate: each has seen states of its own. `steps`: what rnn_gradient gives. */
+static value dropped_gradient(graph *g, const rnn_attributes *a, value steps, value drop)
+{
+    static const int64_t counts[] = {[RNN_SIMPLE] = 1, [RNN_LSTM] = 4, [RNN_GRU] = 3};
+    const bool is_after = a->kind == RNN_GRU && a->reset_after;
+    const bool is_before = a->kind == RNN_GRU && !a->reset_after;
+    const value gates = flatten(g, steps);
+    value parts[4];
+
+    for (int64_t i = 0; i < counts[a->kind]; i++) {
+        const bool is_candidate = a->kind == RNN_GRU && i == 2;
+        const value seen = is_before && is_candidate ? steps + 3 : steps + 1;
+        const value products = is_after && is_candidate
+                                   ? flatten(g, steps + 3)
+                                   : op_slice_axis(g, gates, 1, i * a->units, a->units, 1);
+        parts[i] = op_matmul(g, dropped(g, a, seen, drop, i), products, true, false);
+    }
+    return op_concat(g, parts, (uint32_t)counts[a->kind], 1);
+}
+
 static value bias_gradient(graph *g, const rnn_attributes *a, value gates, value aux)
 {
     if (a->kind != RNN_GRU || !a->reset_after) return op_reduce(g, REDUCE_SUM, gates, 1, false);
@@ -56,7 +86,8 @@ GRADIENT_RULE(rnn)
                                    .bias = input_at(n, RNN_BIAS),
                                    .mask = input_at(n, RNN_MASK),
                                    .h0 = input_at(n, RNN_H0),
-                                   .c0 = input_at(n, RNN_C0)};
+                                   .c0 = input_at(n, RNN_C0),
+                                   .drop = input_at(n, RNN_DROP)};
     const value steps = op_rnn_gradient(g, &operands, output_gradients, a);
 
     if (!graph_ok(g)) return false;
@@ -67,7 +98,9 @@ GRADIENT_RULE(rnn)
     if (gradient_wanted(input_gradients, RNN_KERNEL))
         input_gradients[RNN_KERNEL] = op_matmul(g, flatten(g, operands.x), gates, true, false);
     if (gradient_wanted(input_gradients, RNN_RECURRENT))
-        input_gradients[RNN_RECURRENT] = recurrent_gradient(g, a, gates, states, aux);
+        input_gradients[RNN_RECURRENT] = operands.drop != VALUE_NONE
+                                             ? dropped_gradient(g, a, steps, operands.drop)
+                                             : recurrent_gradient(g, a, gates, states, aux);
     if (operands.bias != VALUE_NONE && gradient_wanted(input_gradients, RNN_BIAS))
         input_gradients[RNN_BIAS] = bias_gradient(g, a, gates, aux);
     if (operands.h0 != VALUE_NONE && gradient_wanted(input_gradients, RNN_H0))

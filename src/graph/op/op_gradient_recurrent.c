@@ -38,7 +38,7 @@ static bool check_forward(graph *g, const char *name, const node *n, op_id op, u
 
 /* -- rnn -------------------------------------------------------------------------------------- */
 
-enum { RNN_X, RNN_KERNEL, RNN_INPUTS = 7, RNN_PLACES = 10 };
+enum { RNN_X, RNN_KERNEL, RNN_INPUTS = 8, RNN_PLACES = 11 };
 
 static bool rnn_gradient_infer(graph *g, const node *n, ebb_dtype *dtypes, shape *shapes)
 {
@@ -80,6 +80,7 @@ value op_rnn_gradient(graph *g, const rnn_operands *o, const value *output_gradi
                                       o->mask,
                                       o->h0,
                                       o->c0,
+                                      o->drop,
                                       output_gradients[0],
                                       output_gradients[1],
                                       output_gradients[2]};

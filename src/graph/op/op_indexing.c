@@ -226,6 +226,10 @@ static bool random_infer(graph *g, const node *n, ebb_dtype *dtypes, shape *shap
     if (r->to.rank > EBB_RANK_MAX)
         return graph_fault(g, EBB_E_SHAPE, "random: rank %u is above the highest, %d", r->to.rank,
                            EBB_RANK_MAX);
+    if (n->input_count > 0 && n->inputs[0] != VALUE_NONE &&
+        (!expect_dtype(g, "random", "the stream", n->inputs[0], EBB_I32) ||
+         !expect_rank(g, "random", "the stream", n->inputs[0], 0)))
+        return false;
     shapes[0] = r->to;
     dtypes[0] = EBB_F32;
     shape_require(g, &shapes[0]);
@@ -234,11 +238,25 @@ static bool random_infer(graph *g, const node *n, ebb_dtype *dtypes, shape *shap
 
 const op_def op_def_random = {.name = "random",
                               .attribute_bytes = sizeof(random_attributes),
+                              .inputs_max = 1,
                               .output_count = 1,
                               .infer = random_infer,
                               .is_random = true};
 
 value op_random(graph *g, const random_attributes *attributes)
 {
-    return graph_node(g, OP_random, NULL, 0, attributes);
+    return op_random_stream(g, attributes, VALUE_NONE);
+}
+
+value op_random_stream(graph *g, const random_attributes *attributes, value stream)
+{
+    random_attributes clean;
+
+    memset(&clean, 0, sizeof clean);
+    clean.kind = attributes->kind;
+    clean.to = attributes->to;
+    clean.low = attributes->low;
+    clean.high = attributes->high;
+    clean.seed = attributes->seed;
+    return graph_node(g, OP_random, &stream, stream != VALUE_NONE ? 1 : 0, &clean);
 }

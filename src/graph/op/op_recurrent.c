@@ -8,7 +8,7 @@
 
 #include "base/size.h"
 
-enum { RNN_X, RNN_KERNEL, RNN_RECURRENT, RNN_BIAS, RNN_MASK, RNN_H0, RNN_C0, RNN_INPUTS };
+enum { RNN_X, RNN_KERNEL, RNN_RECURRENT, RNN_BIAS, RNN_MASK, RNN_H0, RNN_C0, RNN_DROP, RNN_INPUTS };
 
 static const char *const kind_names[] = {"simple_rnn", "lstm", "gru"};
 static const int64_t gate_counts[] = {1, 4, 3};
@@ -45,6 +45,7 @@ static shape expected_shape(const rnn_attributes *a, uint32_t input, const shape
     case RNN_BIAS:
         if (a->kind == RNN_GRU && a->reset_after) return (shape){.rank = 2, .dims = {2, gates}};
         return (shape){.rank = 1, .dims = {gates}};
+    case RNN_DROP: return (shape){.rank = 2, .dims = {x->dims[0], gates}};
     case RNN_MASK: return (shape){.rank = 2, .dims = {x->dims[0], x->dims[1]}};
     default: return (shape){.rank = 2, .dims = {x->dims[0], units}};
     }
@@ -52,8 +53,8 @@ static shape expected_shape(const rnn_attributes *a, uint32_t input, const shape
 
 static bool rnn_infer(graph *g, const node *n, ebb_dtype *dtypes, shape *shapes)
 {
-    static const char *const names[] = {"x",    "kernel",        "recurrent kernel",  "bias",
-                                        "mask", "initial state", "initial cell state"};
+    static const char *const names[] = {"x",    "kernel",        "recurrent kernel",   "bias",
+                                        "mask", "initial state", "initial cell state", "drop"};
     const rnn_attributes *a = n->attributes;
 
     if ((uint32_t)a->kind > RNN_GRU)
@@ -118,7 +119,7 @@ const op_def op_def_rnn = {.name = "rnn",
 value op_rnn(graph *g, const rnn_operands *operands, const rnn_attributes *attributes)
 {
     const value inputs[] = {operands->x,    operands->kernel, operands->recurrent, operands->bias,
-                            operands->mask, operands->h0,     operands->c0};
+                            operands->mask, operands->h0,     operands->c0,        operands->drop};
     rnn_attributes clean;
 
     memset(&clean, 0, sizeof clean);
