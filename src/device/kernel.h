@@ -71,6 +71,7 @@ typedef struct kernel_plan {
     bool in_place;          /* output 0 may share memory with input 0 when that dies here */
     uint32_t
         in_place_with; /* if not 0: output 0 may share memory with this input when that dies here */
+    bool is_pointwise; /* every output may share memory with any input of its bytes */
 } kernel_plan;
 
 typedef struct kernel_call {

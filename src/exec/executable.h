@@ -20,6 +20,7 @@
 #include "exec/weights.h"
 
 #define ARENA_ALIGNMENT 64u
+#define SHARES_NONE     UINT32_MAX
 
 typedef struct step {
     const kernel_def *kernel;
@@ -28,6 +29,8 @@ typedef struct step {
     const tensor_desc *inputs, *outputs;
     uint64_t scratch_bytes, scratch_offset;
     uint64_t lane_bytes;
+    uint32_t shared_input; /* whose memory output 0 may take over, or SHARES_NONE */
+    bool is_pointwise;     /* every output may lie over any input of its bytes */
     bool is_open;
 } step;
 
@@ -97,6 +100,8 @@ ebb_status executable_make(const executable_options *options, executable **resul
 /* Makes code. Needs weights in place. */
 ebb_status executable_open(executable *e, ebb_error *error);
 ebb_status executable_bind(executable *e, uint32_t lane, void *arena, ebb_error *error);
+/* Frees a lane from its arena, so that it may be bound to another. */
+void executable_unbind(executable *e, uint32_t lane);
 /* Runs on `lane`. inputs, and outputs that are no updates: views that were checked already. */
 void executable_run(executable *e, uint32_t lane, const ebb_view *inputs, const ebb_view *outputs);
 /* Undoes bind, open and make; the memory goes with its region. NULL is a no-op. */

@@ -12,11 +12,9 @@ typedef struct alias_table {
     value *owner; /* by value; itself when it has memory of its own */
 } alias_table;
 
-#define SHARES_NONE OP_INPUTS_MAX
-
-/* Decides places and arena offsets of every value, scratch and staging buffer (executable_place.c).
- * shared_input: by step, the input whose memory the result may take over, or SHARES_NONE. */
-ebb_status executable_place(executable *e, const uint32_t *shared_input, ebb_error *error);
+/* Decides places and arena offsets of every value, scratch and staging buffer
+ * (executable_place.c). */
+ebb_status executable_place(executable *e, ebb_error *error);
 
 /* True for nodes that run at prediction time. */
 static inline bool node_runs(const graph *g, const node *n)

@@ -116,7 +116,7 @@ static void accept_weights(executable *e, const node *n, const kernel_plan *plan
 }
 
 /* Asks the rows of the device in turn. */
-static ebb_status choose_kernel(executable *e, step *s, uint32_t *shared_input, ebb_error *error)
+static ebb_status choose_kernel(executable *e, step *s, ebb_error *error)
 {
     uint32_t count = 0;
     const kernel_def *const *rows = e->device->def->kernels(e->device, s->node->op, &count);
@@ -143,9 +143,10 @@ static ebb_status choose_kernel(executable *e, step *s, uint32_t *shared_input, 
         s->state = plan.state;
         s->scratch_bytes = plan.scratch_bytes;
         s->lane_bytes = (plan.lane_bytes + 15) & ~(uint64_t)15;
-        *shared_input = plan.in_place             ? 0
-                        : plan.in_place_with != 0 ? plan.in_place_with
-                                                  : SHARES_NONE;
+        s->is_pointwise = plan.is_pointwise;
+        s->shared_input = plan.in_place             ? 0
+                          : plan.in_place_with != 0 ? plan.in_place_with
+                                                    : SHARES_NONE;
         return EBB_OK;
     }
     return fail(error, EBB_E_UNSUPPORTED, step_name(s),
@@ -153,7 +154,7 @@ static ebb_status choose_kernel(executable *e, step *s, uint32_t *shared_input, 
                 op_find(s->node->op)->name);
 }
 
-static ebb_status make_steps(executable *e, uint32_t *shared_input, ebb_error *error)
+static ebb_status make_steps(executable *e, ebb_error *error)
 {
     const graph *g = e->graph;
 
@@ -163,7 +164,7 @@ static ebb_status make_steps(executable *e, uint32_t *shared_input, ebb_error *e
         step *s = &e->steps[e->step_count];
         s->node = n;
         ebb_status status = describe_step(e, s, error);
-        if (status == EBB_OK) status = choose_kernel(e, s, &shared_input[e->step_count], error);
+        if (status == EBB_OK) status = choose_kernel(e, s, error);
         if (status != EBB_OK) return status;
         e->step_count++;
     }
@@ -243,16 +244,16 @@ static ebb_status make_parts(executable *e, const executable_options *o, ebb_err
     choose_threads(e, o->threads);
     e->steps = region_new(e->home, step, e->graph->node_count + 1);
     e->bindings = region_new(e->home, binding, e->lanes);
-    uint32_t *shared_input = region_new(e->home, uint32_t, e->graph->node_count + 1);
-    if (e->steps == NULL || e->bindings == NULL || shared_input == NULL) {
+    if (e->steps == NULL || e->bindings == NULL) {
         return region_fail(e->home, error, "plan", "the steps");
     }
-    status = make_steps(e, shared_input, error);
+    status = make_steps(e, error);
     if (status == EBB_OK && e->step_count == 0 && e->graph->update_count > 0) {
-        status = fail(error, EBB_E_UNSUPPORTED, "plan", "variables change, but nothing is computed");
+        status =
+            fail(error, EBB_E_UNSUPPORTED, "plan", "variables change, but nothing is computed");
     }
     if (status == EBB_OK) status = keep_constant_outputs(e, error);
-    if (status == EBB_OK) status = executable_place(e, shared_input, error);
+    if (status == EBB_OK) status = executable_place(e, error);
     for (uint32_t i = 0; i < e->lanes && status == EBB_OK; i++) {
         status = make_binding(e, &e->bindings[i], error);
     }

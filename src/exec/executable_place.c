@@ -20,7 +20,8 @@ typedef struct placer {
     uint32_t *first, *last; /* by owner: live range in steps */
     uint32_t *read;         /* by value: the last step that reads it */
     uint32_t *output;       /* by owner: output number + 1, 0 = none */
-    value *variable;        /* by owner: the variable it lives in, VALUE_NONE = none */
+    value *variable;        /* by value: the variable it is the next value of; in the end by owner:
+                               the variable it lives in; VALUE_NONE = none */
     plan_buffer *buffers;
     uint32_t buffer_count;
 } placer;
@@ -62,46 +63,53 @@ static void find_ranges(placer *p)
     }
 }
 
+/* Is every read of the variable's old value over when step `first` writes? The kernel of `first`
+ * itself may read it where it computes in place. */
+static bool is_read_before(const placer *p, value variable, uint32_t first)
+{
+    const step *s = &p->e->steps[first];
+
+    if (p->read[variable] != first) return p->read[variable] < first;
+    for (uint32_t k = 0; k < s->node->input_count && !s->is_pointwise; k++) {
+        if (s->node->inputs[k] != variable) continue;
+        if (s->shared_input != k || s->node->output_count > 1) return false;
+    }
+    return true;
+}
+
+/* An update that can be computed in its variable stays out of a group that cannot. */
+static bool is_better_alone(const placer *p, value y, value owner)
+{
+    const value variable = p->variable[y];
+
+    return variable != VALUE_NONE && is_read_before(p, variable, p->first[y]) &&
+           !is_read_before(p, variable, p->first[owner]);
+}
+
 /* Lets output 0 of a step take over the memory of the input that dies there, where its kernel can.
  */
-static void join_in_place(placer *p, const uint32_t *shared_input)
+static void join_in_place(placer *p)
 {
     const graph *g = p->e->graph;
 
     for (uint32_t s = 0; s < p->e->step_count; s++) {
         const node *n = p->e->steps[s].node;
-        if (shared_input[s] == SHARES_NONE) continue;
-        const value x = n->inputs[shared_input[s]], y = n->outputs[0];
+        const uint32_t shared = p->e->steps[s].shared_input;
+        if (shared == SHARES_NONE) continue;
+        const value x = n->inputs[shared], y = n->outputs[0];
         if (!is_runtime_result(g, x) || value_bytes(p->e, x) != value_bytes(p->e, y)) continue;
         const value owner = p->owner[x];
         bool twice = false;
         for (uint32_t k = 0; k < n->input_count; k++) {
-            twice |= k != shared_input[s] && p->owner[n->inputs[k]] == owner;
+            twice |= k != shared && p->owner[n->inputs[k]] == owner;
         }
         if (twice || p->read[x] != s || p->last[owner] != s) continue;
         if (p->output[owner] != 0) continue; /* the earlier value is an output itself */
+        if (is_better_alone(p, y, owner)) continue;
         p->owner[y] = owner;
         p->last[owner] = p->last[y];
         p->output[owner] = p->output[y];
     }
-}
-
-/* Is every read of the variable's old value over when step `first` writes? The kernel of `first`
- * itself may read it where it computes in place. */
-static bool is_read_before(const placer *p, const uint32_t *shared_input, value variable,
-                           uint32_t first)
-{
-    bool is_read = false;
-
-    for (uint32_t s = first; s < p->e->step_count; s++) {
-        const node *n = p->e->steps[s].node;
-        for (uint32_t k = 0; k < n->input_count; k++) {
-            if (n->inputs[k] != variable) continue;
-            if (s != first || is_read || shared_input[s] != k) return false;
-            is_read = true;
-        }
-    }
-    return !is_read || p->e->steps[first].node->output_count == 1;
 }
 
 static bool is_output(const graph *g, value v)
@@ -112,17 +120,31 @@ static bool is_output(const graph *g, value v)
     return false;
 }
 
-/* Updates that can be computed where their variable is. */
-static void join_variables(placer *p, const uint32_t *shared_input)
+/* Next values that might be computed where their variable is. */
+static void find_updates(placer *p)
 {
     const graph *g = p->e->graph;
 
     for (uint32_t i = 0; i < g->update_count; i++) {
         const value variable = g->updated[i], next = g->outputs[p->e->result_count + i];
-        const value owner = p->owner[next];
-        if (!is_runtime_result(g, next) || p->output[owner] != 0) continue;
-        if (p->variable[owner] != VALUE_NONE || is_output(g, variable)) continue;
-        if (is_read_before(p, shared_input, variable, p->first[owner])) p->variable[owner] = variable;
+        if (!is_runtime_result(g, next) || p->output[next] != 0) continue;
+        if (p->variable[next] == VALUE_NONE && !is_output(g, variable))
+            p->variable[next] = variable;
+    }
+}
+
+/* Those that can be move there with their group. */
+static void join_variables(placer *p)
+{
+    const graph *g = p->e->graph;
+
+    for (uint32_t i = 0; i < g->update_count; i++) {
+        const value next = g->outputs[p->e->result_count + i], owner = p->owner[next];
+        const value variable = p->variable[next];
+        if (variable != g->updated[i]) continue;
+        p->variable[next] = VALUE_NONE;
+        if (p->output[owner] == 0 && is_read_before(p, variable, p->first[owner]))
+            p->variable[owner] = variable;
     }
 }
 
@@ -191,8 +213,7 @@ static void assign_offsets(placer *p)
         for (uint32_t k = 0; k < now->node->output_count; k++) {
             const value v = now->node->outputs[k], owner = p->owner[v];
             place *at = &e->places[v];
-            if (owner == v && at->kind != PLACE_WEIGHT)
-                at->offset = p->buffers[at->offset].offset;
+            if (owner == v && at->kind != PLACE_WEIGHT) at->offset = p->buffers[at->offset].offset;
             *at = e->places[owner];
         }
     }
@@ -201,8 +222,7 @@ static void assign_offsets(placer *p)
     }
 }
 
-static ebb_status place_with(placer *p, region *work, const uint32_t *shared_input,
-                             ebb_error *error)
+static ebb_status place_with(placer *p, region *work, ebb_error *error)
 {
     executable *e = p->e;
     const graph *g = e->graph;
@@ -221,15 +241,16 @@ static ebb_status place_with(placer *p, region *work, const uint32_t *shared_inp
         return region_fail(work, error, "plan", "live ranges");
     }
     find_ranges(p);
-    join_in_place(p, shared_input);
-    join_variables(p, shared_input);
+    find_updates(p);
+    join_in_place(p);
+    join_variables(p);
     collect_buffers(p);
     const ebb_status status = plan_arena(work, p->buffers, p->buffer_count, &e->arena_bytes, error);
     if (status == EBB_OK) assign_offsets(p);
     return status;
 }
 
-ebb_status executable_place(executable *e, const uint32_t *shared_input, ebb_error *error)
+ebb_status executable_place(executable *e, ebb_error *error)
 {
     const graph *g = e->graph;
     placer p = {.e = e};
@@ -243,7 +264,7 @@ ebb_status executable_place(executable *e, const uint32_t *shared_input, ebb_err
         e->output_staging == NULL) {
         status = region_fail(e->home, error, "plan", "places");
     }
-    if (status == EBB_OK) status = place_with(&p, work, shared_input, error);
+    if (status == EBB_OK) status = place_with(&p, work, error);
     region_close(work);
     return status;
 }

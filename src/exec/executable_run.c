@@ -149,9 +149,8 @@ static void store_updates(const executable *e, const binding *b)
     }
     for (uint32_t i = e->result_count; i < g->output_count; i++) {
         void *to = weights_pointer(e->weights, g->updated[i - e->result_count]);
-        const void *from = e->output_staging[i] != UINT64_MAX
-                               ? arena + e->output_staging[i]
-                               : locate(e, b, g->outputs[i], arena);
+        const void *from = e->output_staging[i] != UINT64_MAX ? arena + e->output_staging[i]
+                                                              : locate(e, b, g->outputs[i], arena);
         if (from != to) memcpy(to, from, tensor_desc_bytes(&e->outputs[i]));
     }
 }
@@ -185,15 +184,22 @@ void executable_run(executable *e, uint32_t lane, const ebb_view *inputs, const 
     if (e->graph->update_count > 0) store_updates(e, b);
 }
 
+void executable_unbind(executable *e, uint32_t lane)
+{
+    binding *b = &e->bindings[lane];
+
+    for (uint32_t i = 0; b->is_bound && i < e->step_count; i++) {
+        const kernel_def *kernel = e->steps[i].kernel;
+        if (kernel->unbind != NULL) kernel->unbind(&b->calls[i]);
+    }
+    b->is_bound = false;
+}
+
 void executable_close(executable *e)
 {
     if (e == NULL) return;
     for (uint32_t lane = 0; e->bindings != NULL && lane < e->lanes; lane++) {
-        for (uint32_t i = 0; e->bindings[lane].is_bound && i < e->step_count; i++) {
-            const kernel_def *kernel = e->steps[i].kernel;
-            if (kernel->unbind != NULL) kernel->unbind(&e->bindings[lane].calls[i]);
-        }
-        e->bindings[lane].is_bound = false;
+        executable_unbind(e, lane);
     }
     for (uint32_t i = 0; i < e->step_count; i++) {
         if (e->steps[i].kernel->close != NULL) e->steps[i].kernel->close(e->steps[i].state);

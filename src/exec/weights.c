@@ -34,7 +34,8 @@ ebb_status weights_open(region *home, const device *device, const graph *g, bool
         return region_fail(home, error, "weights", "the table of weights");
     }
     for (value v = 1; v < g->value_count; v++) {
-        if (is_variable(g, v) || (keep_all && g->values[v].kind == VALUE_WEIGHT)) weights_slot(w, v);
+        if (is_variable(g, v) || (keep_all && g->values[v].kind == VALUE_WEIGHT))
+            weights_slot(w, v);
     }
     *result = w;
     return EBB_OK;
@@ -101,23 +102,31 @@ ebb_status weights_layout(weights *w, ebb_error *error)
     return EBB_OK;
 }
 
-uint64_t weights_scratch_bytes(const weights *w)
+static uint64_t scratch_bytes(const weights *w, uint64_t largest)
 {
-    uint64_t largest = READ_BYTES;
-
     for (uint32_t i = 0; i < w->slot_count; i++) {
         const weight_slot *slot = &w->slots[i];
         const uint64_t plain = tensor_desc_bytes(&slot->plain);
         const uint64_t need = slot->is_folded ? 3 * plain : slot->form != NULL ? plain : 0;
         if (need > largest) largest = need;
     }
-    return region_block_bytes(largest);
+    return largest == 0 ? 0 : region_block_bytes(largest);
+}
+
+uint64_t weights_scratch_bytes(const weights *w)
+{
+    return scratch_bytes(w, READ_BYTES);
+}
+
+uint64_t weights_fold_bytes(const weights *w)
+{
+    return scratch_bytes(w, 0);
 }
 
 /* -- filling ---------------------------------------------------------------------------------- */
 
 typedef struct filler {
-    weights *weights;
+    const weights *weights;
     const weight_reader *reader; /* NULL: variables come from the slots */
     value set;                   /* a variable about to be set, VALUE_NONE = none */
     const void *set_to;
@@ -161,7 +170,7 @@ static ebb_status read_leaf(void *context, region *scratch, value v, const void 
     return weights_get(f->weights, v, copy, error);
 }
 
-static ebb_status pack_slot(weights *w, const weight_slot *slot, const void *plain,
+static ebb_status pack_slot(const weights *w, const weight_slot *slot, const void *plain,
                             ebb_error *error)
 {
     uint8_t *place = w->block + slot->offset;
@@ -178,7 +187,7 @@ static ebb_status pack_slot(weights *w, const weight_slot *slot, const void *pla
 
 static ebb_status fill_slot(filler *f, const weight_slot *slot, region *scratch, ebb_error *error)
 {
-    weights *w = f->weights;
+    const weights *w = f->weights;
     const value_info *info = graph_value(w->graph, slot->v);
     const bool is_straight = slot->form == NULL;
     void *place = is_straight ? w->block + slot->offset : NULL;
@@ -208,20 +217,26 @@ static ebb_status fill_one(filler *f, const weight_slot *slot, region *scratch, 
     return status;
 }
 
+ebb_status weights_refill(const weights *w, region *scratch, const weight_reader *reader,
+                          ebb_error *error)
+{
+    filler f = {.weights = w, .reader = reader};
+    ebb_status status = EBB_OK;
+
+    for (uint32_t i = 0; i < w->slot_count && status == EBB_OK; i++) {
+        if (!is_variable(w->graph, w->slots[i].v))
+            status = fill_one(&f, &w->slots[i], scratch, error);
+    }
+    return status;
+}
+
 ebb_status weights_fill(weights *w, region *store, region *scratch, const weight_reader *reader,
                         ebb_error *error)
 {
-    filler f = {.weights = w, .reader = reader};
-
     if (w->block_bytes == 0) return EBB_OK;
     w->block = region_block(store, w->block_bytes);
     if (w->block == NULL) return region_fail(store, error, "weights", "the weights");
-    for (uint32_t i = 0; i < w->slot_count; i++) {
-        if (is_variable(w->graph, w->slots[i].v)) continue;
-        const ebb_status status = fill_one(&f, &w->slots[i], scratch, error);
-        if (status != EBB_OK) return status;
-    }
-    return EBB_OK;
+    return weights_refill(w, scratch, reader, error);
 }
 
 /* -- access ----------------------------------------------------------------------------------- */

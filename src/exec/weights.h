@@ -57,10 +57,16 @@ weight_slot *weights_slot(weights *w, value v);
 ebb_status weights_layout(weights *w, ebb_error *error);
 /* Most scratch bytes weights_fill() holds at once. */
 uint64_t weights_scratch_bytes(const weights *w);
+/* The same where there is nothing to read from a file. */
+uint64_t weights_fold_bytes(const weights *w);
 
 /* Allocates the block in `store` and fills every slot. */
 ebb_status weights_fill(weights *w, region *store, region *scratch, const weight_reader *reader,
                         ebb_error *error);
+
+/* Fills every slot anew from `reader`: after a failure some are old and some new. */
+ebb_status weights_refill(const weights *w, region *scratch, const weight_reader *reader,
+                          ebb_error *error);
 
 /* Copies a stored value out in its plain form. */
 ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error);

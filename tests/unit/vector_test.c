@@ -437,7 +437,7 @@ TEST(normalize_is_the_portable_normalize)
 /* -- recurrent
  * ------------------------------------------------------------------------------------------ */
 
-enum { RNN_X, RNN_KERNEL, RNN_RECURRENT, RNN_BIAS, RNN_MASK, RNN_H, RNN_C, RNN_COUNT };
+enum { RNN_X, RNN_KERNEL, RNN_RECURRENT, RNN_BIAS, RNN_MASK, RNN_H, RNN_C, RNN_DROP, RNN_COUNT };
 
 static void rnn_round(test *t, uint64_t *seed, bool is_large)
 {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/float_mode.h"
 
 /* A wake-up costs tens of microseconds, about as much as a small layer. So whoever waits looks
  * again and again: first all the time, then whenever nobody else wants the processor, then sleeps.
@@ -84,6 +85,7 @@ static void run_parts(parallel_team *team)
 
     while (has_part(ticket)) {
         if (!atomic_compare_exchange_weak(&team->ticket, &ticket, ticket + 1)) continue;
+        float_mode_set(team->job.mode); /* all parts of a job compute alike */
         run_part(&team->job, ticket_next(ticket));
         if (atomic_fetch_add(&team->done, 1) + 1 == ticket_parts(ticket) &&
             atomic_load(&team->is_leader_asleep) != 0)
@@ -250,7 +252,7 @@ void parallel_for(uint32_t threads, size_t count, size_t grain,
         return;
     }
     const size_t most = grains < wanted ? grains : wanted;
-    const parallel_job job = {body, context, count, ((grains - 1) / most + 1) * step};
+    const parallel_job job = {body, context, count, ((grains - 1) / most + 1) * step, float_mode()};
     const uint32_t parts = (uint32_t)((count - 1) / job.part + 1);
     parallel_team *const team = led;
     if (team != NULL && team->worker_count > 0) {

@@ -29,6 +29,7 @@ typedef struct parallel_job {
     void (*body)(void *context, size_t begin, size_t end);
     void *context;
     size_t count, part;
+    uint32_t mode; /* of base/float_mode.h, the leader's */
 } parallel_job;
 
 /* Threads that help one leader at a time. The gaps keep what workers watch and what the leader

@@ -73,6 +73,11 @@ typedef struct plain_weight {
 plain_weight plain_weight_plan(kernel_plan *plan, uint32_t input);
 const void *plain_weight_find(const plain_weight *w, const kernel_call *call, uint32_t input);
 
+/* y = function(a, b) over a line of floats; a step is 1, or 0 for one number. y may be a or b. */
+typedef void (*binary_line)(const void *a, ptrdiff_t a_step, const void *b, ptrdiff_t b_step,
+                            void *y, size_t count);
+binary_line portable_binary_line(binary_kind kind); /* NULL for kinds of bools */
+
 /* Takes `bytes` of scratch, aligned to 64; returns their offset. */
 uint64_t plan_scratch(kernel_plan *plan, uint64_t bytes);
 static inline void *call_scratch(const kernel_call *call, uint64_t offset)

@@ -9,9 +9,6 @@
 #include "device/cpu/parallel.h"
 #include "device/cpu/portable.h"
 
-typedef void (*binary_line)(const void *a, ptrdiff_t a_step, const void *b, ptrdiff_t b_step,
-                            void *y, size_t count);
-
 /* The three loops let the compiler see steps of 1 and 0. */
 #define BINARY_LOOP(loop_name, in_type, out_type, expression)                                      \
     static void loop_name(const void *a, ptrdiff_t a_step, const void *b, ptrdiff_t b_step,        \
@@ -120,6 +117,11 @@ static const binary_line lines_f32[BINARY_COUNT] = {[BINARY_ADD] = add_f32,
                                                     [BINARY_POW] = power_f32,
                                                     [BINARY_ATAN2] = atan2_f32,
                                                     [BINARY_SQUARED_DIFFERENCE] = squared_f32};
+binary_line portable_binary_line(binary_kind kind)
+{
+    return lines_f32[kind];
+}
+
 static const binary_line lines_i32[BINARY_COUNT] = {[BINARY_ADD] = add_i32,
                                                     [BINARY_SUB] = sub_i32,
                                                     [BINARY_MUL] = mul_i32,

@@ -10,6 +10,9 @@
 #include "device/cpu/portable.h"
 #include "device/cpu/window.h"
 
+/* TensorFlow's three-dimensional pool takes maxima that differ by less for equal. */
+#define SHARED_WITHIN 1e-5f
+
 #define LANES 32
 
 typedef struct pool_gradient_state {
@@ -91,7 +94,7 @@ static void max_pixel(const pool_gradient_work *k, const cells *c, const float *
         const int64_t at = cell_at(w, c, cell) * w->channels + from;
 
         for (int64_t i = 0; i < count; i++)
-            if (k->x[at + i] == best[i]) k->dx[at + i] += dy[from + i];
+            if (best[i] - k->x[at + i] < SHARED_WITHIN) k->dx[at + i] += dy[from + i];
     }
 }
 

@@ -1,7 +1,7 @@
 /* portable_random.c -- random tensors from a counter-based generator (base/philox.h).
  *
- * Element i of the n-th run of a lane depends on the seed, n and i only: threads and splits change
- * nothing, and every run of a lane gives new numbers. The lane's state is its number of runs.
+ * Element i depends on the seed, the stream and i only: threads and splits change nothing. The
+ * stream is the node's input; without one it is the number of the run, the lane's state.
  */
 #include "base/philox.h"
 #include "device/cpu/parallel.h"
@@ -12,11 +12,12 @@ typedef struct random_state {
     float low, high;
     uint64_t seed;
     size_t count;
+    bool has_stream;
 } random_state;
 
 typedef struct random_work {
     const random_state *s;
-    uint32_t run;
+    uint32_t stream;
     float *y;
 } random_work;
 
@@ -37,7 +38,7 @@ static void random_range(void *context, size_t begin, size_t end)
         float four[4];
         const size_t from = block * 4, count = size_min(4, s->count - from);
 
-        philox_block(philox_kind_of[s->kind], s->seed, k->run, block, four);
+        philox_block(philox_kind_of[s->kind], s->seed, k->stream, block, four);
         for (size_t j = 0; j < count; j++) {
             const float y = first + factor * four[j];
 
@@ -48,24 +49,32 @@ static void random_range(void *context, size_t begin, size_t end)
 
 static bool random_plan(kernel_plan *plan)
 {
-    const random_attributes *const a = plan->node->attributes;
+    const node *const n = plan->node;
+    const random_attributes *const a = n->attributes;
+    const bool has_stream = n->input_count > 0 && n->inputs[0] != VALUE_NONE;
 
     if (plan->outputs[0].dtype != EBB_F32) return false;
     random_state *const s = region_new(plan->home, random_state, 1);
     if (s == NULL) return false;
-    *s = (random_state){a->kind, a->low, a->high, a->seed,
-                        (size_t)tensor_desc_count(&plan->outputs[0])};
+    *s = (random_state){
+        a->kind,   a->low, a->high, a->seed, (size_t)tensor_desc_count(&plan->outputs[0]),
+        has_stream};
     plan->state = s;
-    plan->lane_bytes = sizeof(uint32_t);
+    plan->lane_bytes = has_stream ? 0 : sizeof(uint32_t);
     return true;
 }
 
 static void random_run(const kernel_call *call)
 {
     const random_state *const s = call->state;
-    uint32_t *const runs = call->lane;
-    random_work k = {s, (*runs)++, call->outputs[0]};
+    random_work k = {.s = s, .y = call->outputs[0]};
 
+    if (s->has_stream) {
+        k.stream = *(const uint32_t *)call->inputs[0];
+    } else {
+        uint32_t *const runs = call->lane;
+        k.stream = (*runs)++;
+    }
     parallel_for(call->threads, (s->count + 3) / 4, GRAIN_ELEMENTS / 16, random_range, &k);
 }
 

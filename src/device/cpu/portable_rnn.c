@@ -7,6 +7,7 @@
  *     scratch   inputs [n, block, G * u]   x . kernel + bias
  *               gates  [n, G * u]          h . recurrent, then the gates
  *               h, c, reset [n, u]         states; GRU without reset_after: r * h
+ *               dropped [n, u]             states as one gate sees them
  *
  * Source: Keras 3, layers/rnn/{simple_rnn,lstm,gru}.py, and rnn() of the TensorFlow backend for
  * masks.
@@ -17,7 +18,7 @@
 #include "device/cpu/parallel.h"
 #include "device/cpu/portable.h"
 
-enum { RNN_X, RNN_KERNEL, RNN_RECURRENT, RNN_BIAS, RNN_MASK, RNN_H, RNN_C };
+enum { RNN_X, RNN_KERNEL, RNN_RECURRENT, RNN_BIAS, RNN_MASK, RNN_H, RNN_C, RNN_DROP };
 
 #define BLOCK_BYTES ((size_t)4 << 20)
 
@@ -27,14 +28,14 @@ typedef struct rnn_state {
     size_t block;                             /* steps */
     uint32_t input_count;
     plain_weight kernel, recurrent;
-    uint64_t inputs_at, gates_at, h_at, c_at, reset_at; /* in scratch */
+    uint64_t inputs_at, gates_at, h_at, c_at, reset_at, dropped_at; /* in scratch */
 } rnn_state;
 
 typedef struct rnn_work {
     const rnn_state *s;
-    const float *x, *kernel, *recurrent, *bias, *h_first, *c_first;
+    const float *x, *kernel, *recurrent, *bias, *h_first, *c_first, *drop;
     const uint8_t *mask;
-    float *inputs, *gates, *h, *c, *reset;
+    float *inputs, *gates, *h, *c, *reset, *dropped;
     float *y, *h_last, *c_last;
     uint32_t threads; /* for one product */
 } rnn_work;
@@ -52,8 +53,8 @@ static void multiply(float *y, const float *a, const float *b, size_t count)
 }
 
 /* gates[first .. first + count) of items [from, end) = states . recurrent */
-static void recurrent_product(const rnn_work *k, const float *states, size_t from, size_t end,
-                              size_t first, size_t count)
+static void states_product(const rnn_work *k, const float *states, size_t from, size_t end,
+                           size_t first, size_t count)
 {
     const rnn_state *const s = k->s;
     const gemm g = {.m = end - from,
@@ -70,6 +71,20 @@ static void recurrent_product(const rnn_work *k, const float *states, size_t fro
 
     gemm_clear(g.c, g.c_row, g.m, g.n);
     gemm_add_threads(&g, k->threads);
+}
+
+/* The same, each gate of states that it has dropped from. */
+static void recurrent_product(const rnn_work *k, const float *states, size_t from, size_t end,
+                              size_t first, size_t count)
+{
+    const size_t u = k->s->units;
+
+    if (k->drop == NULL) states_product(k, states, from, end, first, count);
+    for (size_t gate = first; k->drop != NULL && gate < first + count; gate += u) {
+        for (size_t i = from; i < end; i++)
+            multiply(k->dropped + i * u, states + i * u, k->drop + i * k->s->gates + gate, u);
+        states_product(k, k->dropped, from, end, gate, u);
+    }
 }
 
 /* -- cells: one item, one step; x its input products, z its recurrent products ------------------
@@ -272,6 +287,7 @@ static void rnn_scratch(rnn_state *s, kernel_plan *plan)
     s->h_at = plan_scratch(plan, states);
     s->c_at = plan_scratch(plan, states);
     s->reset_at = plan_scratch(plan, states);
+    s->dropped_at = plan_scratch(plan, states);
 }
 
 static bool rnn_plan(kernel_plan *plan)
@@ -309,11 +325,13 @@ static void rnn_run(const kernel_call *call)
                   .mask = call_input(call, RNN_MASK, s->input_count),
                   .h_first = call_input(call, RNN_H, s->input_count),
                   .c_first = call_input(call, RNN_C, s->input_count),
+                  .drop = call_input(call, RNN_DROP, s->input_count),
                   .inputs = call_scratch(call, s->inputs_at),
                   .gates = call_scratch(call, s->gates_at),
                   .h = call_scratch(call, s->h_at),
                   .c = call_scratch(call, s->c_at),
                   .reset = call_scratch(call, s->reset_at),
+                  .dropped = call_scratch(call, s->dropped_at),
                   .y = call->outputs[0],
                   .h_last = call->outputs[1],
                   .c_last = call->outputs[2],

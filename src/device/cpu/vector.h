@@ -26,6 +26,38 @@ vector_unary vector_unary_find(cpu_isa isa, const unary_attributes *a);
 /* The same, but NULL where there is no vector code. */
 vector_unary vector_unary_own(cpu_isa isa, const unary_attributes *a);
 
+/* dx = dy * function'(x), or of y where op_unary_gradient_by_result(); dx may be x or dy. */
+typedef void (*vector_slope)(const unary_attributes *a, const float *x, const float *dy, float *dx,
+                             size_t count);
+/* As vector_unary_find(), vector_unary_own(). */
+vector_slope vector_slope_find(cpu_isa isa, const unary_attributes *a);
+vector_slope vector_slope_own(cpu_isa isa, const unary_attributes *a);
+
+/* y = function(a, b) over a run; one operand may be a single number for all of it. y may be a
+ * or b. */
+typedef void (*vector_pair)(const float *a, const float *b, float *y, size_t count);
+typedef enum vector_form { VECTOR_FULL, VECTOR_ONE_LEFT, VECTOR_ONE_RIGHT } vector_form;
+/* NULL: no vector code. */
+vector_pair vector_binary_find(cpu_isa isa, binary_kind kind, vector_form form);
+/* 1 where it holds, else 0. */
+vector_pair vector_compare_find(cpu_isa isa, compare_kind kind);
+/* y = condition != 0 ? a : b */
+typedef void (*vector_choice)(const float *condition, const float *a, const float *b, float *y,
+                              size_t count);
+vector_choice vector_select_find(cpu_isa isa);
+
+/* sums[i] += x[i]. Never NULL: plain code where there is no vector code. */
+typedef void (*vector_down)(double *sums, const float *x, size_t count);
+vector_down vector_down_find(cpu_isa isa);
+/* Sums of columns: `width` sums for rows of `columns` floats, so that short rows make long runs.
+ * add: x are `count` elements from element `at` of the whole on. finish: y[column] = the sums of
+ * `parts` such arrays, `stride` apart, / divisor. */
+size_t vector_column_width(size_t columns);
+void vector_columns_add(vector_down down, double *sums, size_t width, const float *x, size_t at,
+                        size_t count);
+void vector_columns_finish(const double *sums, size_t parts, size_t stride, size_t width,
+                           size_t columns, double divisor, float *y);
+
 /* c [m, n] = activation((a [m, k] . b [k, n] + c if is_added) * scale + bias + residual);
  * strides in elements; absent parts NULL. residual has c's stride. b is row-major as Keras
  * stores kernels. */

@@ -6,9 +6,6 @@
 #include "device/cpu/parallel.h"
 #include "device/cpu/vector.h"
 
-typedef void (*binary_run)(const float *a, const float *b, float *y, size_t count);
-enum { RUN_FULL, RUN_ONE_LEFT, RUN_ONE_RIGHT };
-
 #if VECTOR_X86
 #include <immintrin.h>
 
@@ -23,6 +20,14 @@ enum { RUN_FULL, RUN_ONE_LEFT, RUN_ONE_RIGHT };
     X(MIN, FN(nan_min)(a, b))                                                                      \
     X(SQUARED_DIFFERENCE, FN(squared)(v_sub(a, b)))
 
+#define VECTOR_COMPARE_MAP(X)                                                                      \
+    X(EQUAL, v_select(v_not_equal(a, b), v_zero(), v_set(1.0f)))                                   \
+    X(NOT_EQUAL, v_select(v_not_equal(a, b), v_set(1.0f), v_zero()))                               \
+    X(LESS, v_select(v_less(a, b), v_set(1.0f), v_zero()))                                         \
+    X(LESS_EQUAL, FN(less_or_equal)(a, b))                                                         \
+    X(GREATER, v_select(v_less(b, a), v_set(1.0f), v_zero()))                                      \
+    X(GREATER_EQUAL, FN(less_or_equal)(b, a))
+
 #define VECTOR_LANES 8
 #include "device/cpu/vector_lanes.inc"
 #include "device/cpu/vector_binary.inc"
@@ -32,14 +37,40 @@ enum { RUN_FULL, RUN_ONE_LEFT, RUN_ONE_RIGHT };
 #include "device/cpu/vector_binary.inc"
 #undef VECTOR_LANES
 
-static binary_run find_run(cpu_isa isa, binary_kind kind, int form)
+vector_pair vector_binary_find(cpu_isa isa, binary_kind kind, vector_form form)
 {
-    return isa == ISA_AVX512 ? binary_runs_avx512[kind][form] : binary_runs_avx2[kind][form];
+    return isa == ISA_AVX512 ? binary_runs_avx512[kind][form]
+           : isa == ISA_AVX2 ? binary_runs_avx2[kind][form]
+                             : NULL;
+}
+
+vector_pair vector_compare_find(cpu_isa isa, compare_kind kind)
+{
+    return isa == ISA_AVX512 ? compare_runs_avx512[kind]
+           : isa == ISA_AVX2 ? compare_runs_avx2[kind]
+                             : NULL;
+}
+
+vector_choice vector_select_find(cpu_isa isa)
+{
+    return isa == ISA_AVX512 ? choose_avx512 : isa == ISA_AVX2 ? choose_avx2 : NULL;
 }
 #else
-static binary_run find_run(cpu_isa isa, binary_kind kind, int form)
+vector_pair vector_binary_find(cpu_isa isa, binary_kind kind, vector_form form)
 {
     (void)isa, (void)kind, (void)form;
+    return NULL;
+}
+
+vector_pair vector_compare_find(cpu_isa isa, compare_kind kind)
+{
+    (void)isa, (void)kind;
+    return NULL;
+}
+
+vector_choice vector_select_find(cpu_isa isa)
+{
+    (void)isa;
     return NULL;
 }
 #endif
@@ -55,7 +86,7 @@ typedef struct binary_state {
     uint32_t rank;
     size_t dims[EBB_RANK_MAX], a_strides[EBB_RANK_MAX], b_strides[EBB_RANK_MAX];
     size_t rows; /* product of dims but the last */
-    binary_run run;
+    vector_pair run;
     unary_attributes attributes;
     vector_unary activation; /* NULL: none */
 } binary_state;
@@ -121,10 +152,10 @@ static bool plan_binary(kernel_plan *plan)
     merge_axes(&s, y, a, b);
     const uint32_t last = s.rank - 1;
     if (s.rows > 1 && s.dims[last] < RUN_MIN) return false;
-    const int form = s.a_strides[last] == 0   ? RUN_ONE_LEFT
-                     : s.b_strides[last] == 0 ? RUN_ONE_RIGHT
-                                              : RUN_FULL;
-    s.run = find_run(plan->device->isa, t->kind, form);
+    const vector_form form = s.a_strides[last] == 0   ? VECTOR_ONE_LEFT
+                     : s.b_strides[last] == 0 ? VECTOR_ONE_RIGHT
+                                              : VECTOR_FULL;
+    s.run = vector_binary_find(plan->device->isa, t->kind, form);
     if (s.run == NULL) return false;
     if (t->activation.kind != UNARY_IDENTITY)
         s.activation = vector_unary_find(plan->device->isa, &t->activation);

@@ -16,7 +16,7 @@
 #include "device/cpu/parallel.h"
 #include "device/cpu/vector.h"
 
-enum { RNN_X, RNN_KERNEL, RNN_RECURRENT, RNN_BIAS, RNN_MASK, RNN_H, RNN_C };
+enum { RNN_X, RNN_KERNEL, RNN_RECURRENT, RNN_BIAS, RNN_MASK, RNN_H, RNN_C, RNN_DROP };
 
 #define BLOCK_BYTES ((size_t)4 << 20)
 
@@ -247,7 +247,8 @@ static void run_items(void *context, size_t from, size_t end)
 
 static bool has_fitting_inputs(const kernel_plan *plan)
 {
-    if (!VECTOR_X86 || plan->device->isa == ISA_PORTABLE) return false;
+    if (!VECTOR_X86 || plan->device->isa == ISA_PORTABLE || vector_has_input(plan, RNN_DROP))
+        return false;
     for (uint32_t i = 0; i < plan->node->input_count; i++) {
         if (!vector_has_input(plan, i)) continue;
         if (plan->inputs[i].dtype != (i == RNN_MASK ? EBB_BOOL : EBB_F32) ||

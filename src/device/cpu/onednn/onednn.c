@@ -31,11 +31,13 @@
     X(memory_desc_create_with_strides) X(memory_desc_create_with_tag) X(memory_desc_destroy)       \
     X(memory_desc_clone) X(memory_desc_get_blob) X(memory_desc_create_with_blob)                   \
     X(convolution_forward_primitive_desc_create) X(deconvolution_forward_primitive_desc_create)    \
+    X(convolution_backward_weights_primitive_desc_create)                                          \
     X(matmul_primitive_desc_create) X(pooling_forward_primitive_desc_create)
 #else
 #define ONEDNN_FUNCTIONS_OF_VERSION(X)                                                             \
     X(memory_desc_init_by_strides) X(memory_desc_init_by_tag) X(primitive_desc_create)             \
     X(dilated_convolution_forward_desc_init) X(dilated_deconvolution_forward_desc_init)            \
+    X(dilated_convolution_backward_weights_desc_init)                                              \
     X(matmul_desc_init) X(pooling_v2_forward_desc_init)
 #endif
 /* clang-format on */
@@ -381,6 +383,36 @@ dnnl_primitive_desc_t onednn_conv_work(const onednn_operands *o, const onednn_wi
                   &work, lib.engine, dnnl_forward_inference, dnnl_convolution_direct,
                   md_of(o->source), md_of(o->weights), md_of(o->bias), md_of(o->destination),
                   w->strides, w->dilations, w->pad_before, w->pad_after, attr));
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+static dnnl_status_t gradient_kernel_create(dnnl_primitive_desc_t *work, const onednn_operands *o,
+                                            const onednn_window *w, dnnl_primitive_attr_t attr)
+{
+    dnnl_primitive_desc_t forward = NULL; /* the library asks for what it is the gradient of */
+    dnnl_status_t status = lib.convolution_forward_primitive_desc_create(
+        &forward, lib.engine, dnnl_forward_training, dnnl_convolution_direct, md_of(o->source),
+        md_of(o->weights), NULL, md_of(o->destination), w->strides, w->dilations, w->pad_before,
+        w->pad_after, attr);
+
+    if (status != dnnl_success) return status;
+    status = lib.convolution_backward_weights_primitive_desc_create(
+        work, lib.engine, dnnl_convolution_direct, md_of(o->source), md_of(o->weights), NULL,
+        md_of(o->destination), w->strides, w->dilations, w->pad_before, w->pad_after, forward,
+        attr);
+    lib.primitive_desc_destroy(forward);
+    return status;
+}
+#endif
+
+dnnl_primitive_desc_t onednn_conv_gradient_kernel_work(const onednn_operands *o,
+                                                       const onednn_window *w)
+{
+    WORK_MAKE(o->posts, conv,
+              lib.dilated_convolution_backward_weights_desc_init(
+                  &d.conv, dnnl_convolution_direct, md_of(o->source), md_of(o->weights), NULL,
+                  md_of(o->destination), w->strides, w->dilations, w->pad_before, w->pad_after),
+              gradient_kernel_create(&work, o, w, attr));
 }
 
 dnnl_primitive_desc_t onednn_conv_transpose_work(const onednn_operands *o, const onednn_window *w)

@@ -91,6 +91,9 @@ bool onednn_desc_load(onednn_desc *desc, const void *saved);
  * ------------------- */
 dnnl_primitive_desc_t onednn_conv_work(const onednn_operands *o, const onednn_window *w);
 dnnl_primitive_desc_t onednn_conv_transpose_work(const onednn_operands *o, const onednn_window *w);
+/* o->weights are the gradient of the weights, o->destination that of the result. */
+dnnl_primitive_desc_t onednn_conv_gradient_kernel_work(const onednn_operands *o,
+                                                       const onednn_window *w);
 dnnl_primitive_desc_t onednn_matmul_work(const onednn_operands *o);
 dnnl_primitive_desc_t onednn_pool_work(const onednn_operands *o, const onednn_window *w,
                                        bool is_max);

@@ -430,13 +430,29 @@ static bool plan_undecided(planning *p, const weight_form **form)
     return good;
 }
 
+/* A matrix that is another one at every run: into the library's layout each time, if it has a
+ * better one. */
+static bool plan_changing(planning *p)
+{
+    onednn_desc want = {0};
+    bool good = !p->whole->is_weights_cut && plan_free(p, &want, &p->whole->weights);
+
+    onednn_desc_drop(&want);
+    if (good) return true;
+    onednn_step_clear(&p->step);
+    p->is_repacked = false;
+    p->plan->scratch_bytes = 0;
+    return plan_parts(p, NULL, 1);
+}
+
 static bool plan_weights(planning *p)
 {
     const weight_form *form = p->plan->weights[INPUT_WEIGHTS].form;
     const bool is_decided = p->plan->weights[INPUT_WEIGHTS].is_decided;
 
     if (form != WEIGHT_PLAIN) return is_ours(form) && plan_decided(p, form);
-    if (!p->plan->weights[INPUT_WEIGHTS].is_weight || is_decided ||
+    if (!p->plan->weights[INPUT_WEIGHTS].is_weight) return plan_changing(p);
+    if (is_decided ||
         onednn_desc_bytes(&p->whole->weights) > WEIGHT_PACK_BYTES_MAX)
         return plan_parts(p, NULL, 1);
     if (!plan_undecided(p, &form)) return false;

@@ -1,14 +1,11 @@
 /* onednn_conv_gradient.c -- the gradient of a convolution by its input, through oneDNN: it is the
- * transposed convolution of dy with the same kernel, and planned as one. Groups are left to others,
- * and so are kernels that a convolution packed: there the axes of a packed kernel mean other
- * things.
+ * transposed convolution of dy with the same kernel, and planned as one. Kernels that a
+ * convolution packed are left to others: there the axes of a packed kernel mean other things.
  */
 #include "device/cpu/onednn/onednn_step.h"
 #include "device/cpu/portable.h"
 
 #include <string.h>
-
-extern const kernel_def kernel_onednn_conv_transpose;
 
 /* The transposed convolution that gives back x; false: there is none. */
 static bool turn(const kernel_plan *plan, conv_transpose_attributes *t)
@@ -30,23 +27,18 @@ static bool turn(const kernel_plan *plan, conv_transpose_attributes *t)
         t->output_padding[i] = dx->dims[1 + i] + t->pad_before[i] + t->pad_after[i] - full;
         if (t->output_padding[i] < 0 || t->output_padding[i] >= a->strides[i]) return false;
     }
-    return a->groups == 1;
+    return true;
 }
 
 static bool conv_gradient_plan(kernel_plan *plan)
 {
-    const node *const own = plan->node;
+    const conv_gradient_attributes *const a = plan->node->attributes;
     conv_transpose_attributes t;
-    node turned = *own;
 
     if (!turn(plan, &t) || !plan_weights_are_plain(plan)) return false;
-    turned.op = OP_conv_transpose;
-    turned.attributes = &t;
     const bool is_weight = plan->weights[1].is_weight;
     plan->weights[1].is_weight = false; /* or this row would pack it */
-    plan->node = &turned;
-    const bool good = kernel_onednn_conv_transpose.plan(plan);
-    plan->node = own;
+    const bool good = onednn_conv_transpose_plan(plan, &t, a->conv.groups);
     plan->weights[1].is_weight = is_weight;
     return good;
 }

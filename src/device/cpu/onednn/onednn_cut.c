@@ -105,8 +105,8 @@ static bool make_desc(const onednn_cut *cut, const int64_t *whole_dims,
 
     memcpy(dims, whole_dims, sizeof dims);
     memcpy(strides, whole_strides, sizeof strides);
-    for (uint32_t i = 0; i < cut->rank; i++)
-        if (i != cut->axis && strides[i] > stride) strides[i] = stride * count;
+    for (uint32_t i = 0; i < cut->axis; i++)
+        if (strides[i] > stride) strides[i] = stride * count;
     dims[cut->axis] = count;
     return onednn_desc_make(desc, cut->rank, dims, strides);
 }

@@ -55,7 +55,7 @@ static void set_cut(onednn_contraction *c, const kernel_plan *plan, const matmul
     matrix_dims(s, s->m, s->k, t->transpose_a, c->cut.source_dims, c->cut.source_strides);
     matrix_dims(s, s->m, s->n, false, c->cut.result_dims, c->cut.result_strides);
     matrix_dims(s, s->k, s->n, t->transpose_b, c->weights_dims, c->weights_strides);
-    c->cut.is_fixed = s->is_batched ? plan->weights[INPUT_WEIGHTS].is_weight : t->transpose_a;
+    c->cut.is_fixed = s->is_batched && plan->weights[INPUT_WEIGHTS].is_weight;
 }
 
 static dnnl_primitive_desc_t make_work(const onednn_operands *o, const onednn_window *w)

@@ -15,7 +15,11 @@ typedef struct bound_task {
     const void *data[ONEDNN_ARGUMENTS_MAX];
 } bound_task;
 
-/* In a lane: bound_task of the repack, then one for each part. */
+/* In a lane: bound_task of the repack and of the delivery, then one for each part. */
+enum { LANE_REPACK, LANE_DELIVER, LANE_PARTS };
+
+/* Floats below which a sum is not split over threads. */
+#define SUM_GRAIN ((size_t)16384)
 
 void onednn_strides(uint32_t rank, const int64_t *dims, int64_t *strides)
 {
@@ -74,6 +78,7 @@ static void task_drop(onednn_task *task)
 void onednn_step_clear(onednn_step *step)
 {
     task_drop(&step->repack);
+    task_drop(&step->deliver);
     for (uint32_t i = 0; i < step->part_count; i++) {
         task_drop(&step->parts[i].task);
         step->parts[i] = (onednn_part){0};
@@ -108,7 +113,8 @@ static bool add_scratchpad(onednn_task *task, uint64_t *scratch_bytes)
 bool onednn_step_finish(kernel_plan *plan, onednn_step *step)
 {
     onednn_step *state = NULL;
-    bool good = add_scratchpad(&step->repack, &plan->scratch_bytes);
+    bool good = add_scratchpad(&step->repack, &plan->scratch_bytes) &&
+                add_scratchpad(&step->deliver, &plan->scratch_bytes);
 
     for (uint32_t i = 0; good && i < step->part_count; i++)
         good = add_scratchpad(&step->parts[i].task, &plan->scratch_bytes);
@@ -120,13 +126,15 @@ bool onednn_step_finish(kernel_plan *plan, onednn_step *step)
     }
     *state = *step;
     plan->state = state;
-    plan->lane_bytes = sizeof(bound_task) * (1 + (uint64_t)step->part_count);
+    plan->lane_bytes = sizeof(bound_task) * (LANE_PARTS + (uint64_t)step->part_count);
     return true;
 }
 
 static bool make_prims(onednn_step *s)
 {
     if (s->repack.work != NULL && (s->repack.prim = onednn_prim_make(s->repack.work)) == NULL)
+        return false;
+    if (s->deliver.work != NULL && (s->deliver.prim = onednn_prim_make(s->deliver.work)) == NULL)
         return false;
     for (uint32_t i = 0; i < s->part_count; i++) {
         onednn_part *part = &s->parts[i];
@@ -188,10 +196,11 @@ ebb_status onednn_step_bind(const kernel_call *call, ebb_error *error)
 {
     const onednn_step *s = call->state;
     bound_task *bound = call->lane;
-    bool good = bind_task(&s->repack, &bound[0], call);
+    bool good = bind_task(&s->repack, &bound[LANE_REPACK], call) &&
+                bind_task(&s->deliver, &bound[LANE_DELIVER], call);
 
     for (uint32_t i = 0; good && i < s->part_count; i++)
-        good = bind_task(&s->parts[i].task, &bound[1 + i], call);
+        good = bind_task(&s->parts[i].task, &bound[LANE_PARTS + i], call);
     if (good) return EBB_OK;
     onednn_step_unbind(call);
     return fail_memory(error, "onednn", "the memory objects of a lane");
@@ -210,7 +219,7 @@ void onednn_step_unbind(const kernel_call *call)
     const onednn_step *s = call->state;
     bound_task *bound = call->lane;
 
-    for (uint32_t i = 0; i < 1 + s->part_count; i++) unbind_task(&bound[i]);
+    for (uint32_t i = 0; i < LANE_PARTS + s->part_count; i++) unbind_task(&bound[i]);
 }
 
 static void run_task(const onednn_task *task, bound_task *bound, const kernel_call *call)
@@ -241,7 +250,7 @@ static void run_part(const kernel_call *call, uint32_t k)
     if (residual != NULL) residual += first;
     if (part->is_summed && result != residual)
         memcpy(result, residual, part->rows * s->columns * sizeof(float));
-    run_task(&part->task, (bound_task *)call->lane + 1 + k, call);
+    run_task(&part->task, (bound_task *)call->lane + LANE_PARTS + k, call);
     if (part->is_unfused) {
         const epilogue_operands operands = {operand(s, call, INPUT_SCALE),
                                             operand(s, call, INPUT_BIAS), residual};
@@ -258,15 +267,36 @@ static void run_some(void *context, size_t begin, size_t end)
     onednn_leave(before);
 }
 
+/* Adds the terms of the parts up in the first one's place, always in the same order. */
+static void run_sum(void *context, size_t begin, size_t end)
+{
+    const kernel_call *call = context;
+    const onednn_step *s = call->state;
+    float *const sum = call->scratch;
+
+    for (uint32_t k = 1; k < s->part_count; k++) {
+        const float *const term = (const float *)(void *)((char *)call->scratch + k * s->sum_stride);
+
+        for (size_t i = begin; i < end; i++) sum[i] += term[i];
+    }
+}
+
+static void run_alone(const onednn_task *task, bound_task *bound, const kernel_call *call)
+{
+    const int before = onednn_enter();
+
+    run_task(task, bound, call);
+    onednn_leave(before);
+}
+
 void onednn_step_run(const kernel_call *call)
 {
     const onednn_step *s = call->state;
+    bound_task *const bound = call->lane;
 
-    if (s->repack.work != NULL) {
-        const int before = onednn_enter();
-
-        run_task(&s->repack, call->lane, call);
-        onednn_leave(before);
-    }
+    if (s->repack.work != NULL) run_alone(&s->repack, &bound[LANE_REPACK], call);
     parallel_for(s->part_count, s->part_count, 1, run_some, (void *)call);
+    if (s->sum_floats > 0 && s->part_count > 1)
+        parallel_for(s->part_count, s->sum_floats, SUM_GRAIN, run_sum, (void *)call);
+    if (s->deliver.work != NULL) run_alone(&s->deliver, &bound[LANE_DELIVER], call);
 }

@@ -51,6 +51,9 @@ typedef struct onednn_part {
 
 typedef struct onednn_step {
     onednn_task repack; /* of the weights, before the parts */
+    onednn_task deliver; /* of what the parts made in scratch, after them */
+    uint64_t sum_floats, sum_stride; /* not 0: each part made one term of a sum at the beginning of
+                                        the scratch; floats of a term, bytes to the next */
     onednn_part *parts;
     uint32_t part_count;
     epilogue after;
@@ -96,6 +99,18 @@ typedef struct onednn_contraction {
  * bytes. */
 bool onednn_contraction_plan(kernel_plan *plan, const onednn_contraction *c);
 void onednn_contraction_drop(onednn_contraction *c);
+
+/* A convolution's geometry in oneDNN's terms. */
+typedef struct onednn_image {
+    const tensor_desc *source, *kernel, *result;
+    const conv_attributes *attributes;
+} onednn_image;
+/* Shapes and descs of c, which the caller drops whatever the answer is. False: the library must not
+ * be asked. */
+bool onednn_conv_describe(onednn_contraction *c, const onednn_image *image);
+/* Plans a node with inputs x and kernel as a transposed convolution of `groups`. */
+bool onednn_conv_transpose_plan(kernel_plan *plan, const conv_transpose_attributes *a,
+                                int64_t groups);
 
 /* Row-major strides of dims. */
 void onednn_strides(uint32_t rank, const int64_t *dims, int64_t *strides);

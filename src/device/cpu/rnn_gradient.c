@@ -1,4 +1,5 @@
-/* portable_rnn_gradient.c -- the steps of a recurrent layer backwards (graph/op.h, rnn_gradient).
+/* rnn_gradient.c -- the steps of a recurrent layer backwards (graph/op.h, rnn_gradient): the portable
+ * and the vector row, which differ in the functions they call.
  *
  * Forwards once more, keeping what the way back needs; then from the last step to the first, with
  * the gradients of the states. The products of the kernel are the caller's. Threads take items and
@@ -13,6 +14,8 @@
  *               cells  [n, t, u]      LSTM: c after each step
  *               step   [n, G * u]     h . recurrent of one step
  *               h, dh, dc, carry [n, u], carry: gradient of an output that a masked step repeated
+ *               dropped [n, u]        states as one gate sees them, or their gradient
+ *               turned [G * u, u]     the recurrent kernel transposed, for vector products
  *
  * Source: Keras 3, layers/rnn/{simple_rnn,lstm,gru}.py, and rnn() of the TensorFlow backend for
  * masks.
@@ -22,9 +25,24 @@
 #include "device/cpu/gemm.h"
 #include "device/cpu/parallel.h"
 #include "device/cpu/portable.h"
-#include "device/cpu/unary_gradient_math.h"
+#include "device/cpu/vector.h"
 
-enum { RNN_X, RNN_KERNEL, RNN_RECURRENT, RNN_BIAS, RNN_MASK, RNN_H, RNN_C, RNN_DY, RNN_DH, RNN_DC };
+/* Columns of a kernel that are worth a thread of their own. */
+#define TURN_GRAIN ((size_t)64)
+
+enum {
+    RNN_X,
+    RNN_KERNEL,
+    RNN_RECURRENT,
+    RNN_BIAS,
+    RNN_MASK,
+    RNN_H,
+    RNN_C,
+    RNN_DROP,
+    RNN_DY,
+    RNN_DH,
+    RNN_DC
+};
 
 typedef struct rnn_gradient_state {
     rnn_attributes a;
@@ -32,15 +50,18 @@ typedef struct rnn_gradient_state {
     bool is_after, is_before; /* GRU with the reset after or before the product */
     uint32_t input_count;
     plain_weight kernel, recurrent;
-    uint64_t active, cells, step, h, dh, dc, carry, line; /* in scratch */
+    vector_unary activation, recurrent_activation;
+    vector_slope slope, recurrent_slope;
+    vector_gemm_run run; /* NULL: the portable product */
+    uint64_t active, cells, step, h, dh, dc, carry, line, dropped, turned; /* in scratch */
 } rnn_gradient_state;
 
 typedef struct rnn_gradient_work {
     const rnn_gradient_state *s;
-    const float *x, *kernel, *recurrent, *bias, *h_first, *c_first, *dy, *dh_last, *dc_last;
+    const float *x, *kernel, *recurrent, *bias, *h_first, *c_first, *dy, *dh_last, *dc_last, *drop;
     const uint8_t *mask;
     float *gates, *states, *dh_first, *aux; /* outputs; aux: dc_first of an LSTM */
-    float *active, *cells, *step, *h, *dh, *dc, *carry, *line;
+    float *active, *cells, *step, *h, *dh, *dc, *carry, *line, *dropped, *turned;
     uint32_t threads; /* for one product */
 } rnn_gradient_work;
 
@@ -84,37 +105,67 @@ static place place_of(const rnn_gradient_work *k, size_t item, size_t step)
                    .dc = k->dc + item * u};
 }
 
-static void product(float *c, ptrdiff_t c_row, const float *a, ptrdiff_t a_row, const float *b,
-                    ptrdiff_t b_row, ptrdiff_t b_column, size_t m, size_t n, size_t depth,
-                    uint32_t threads)
+/* c [m, n] += a . b, where b's columns lie next to one another or (portable) anyhow. */
+static void product(const rnn_gradient_work *k, const gemm *g)
 {
-    const gemm g = {.m = m,
-                    .n = n,
-                    .k = depth,
-                    .a = a,
-                    .a_row = a_row,
-                    .a_column = 1,
-                    .b = b,
-                    .b_row = b_row,
-                    .b_column = b_column,
-                    .c = c,
-                    .c_row = c_row};
-
-    gemm_add_threads(&g, threads);
+    if (k->s->run == NULL) {
+        gemm_add_threads(g, k->threads);
+        return;
+    }
+    const vector_gemm v = {.m = g->m,
+                           .n = g->n,
+                           .k = g->k,
+                           .a_stride = (size_t)g->a_row,
+                           .b_stride = (size_t)g->b_row,
+                           .c_stride = (size_t)g->c_row,
+                           .a = g->a,
+                           .b = g->b,
+                           .c = g->c,
+                           .is_added = true};
+    if (v.m > 0 && v.k > 0) vector_gemm_parallel(k->s->run, &v, k->threads);
 }
 
 /* -- forwards --------------------------------------------------------------------------------- */
 
 /* step[first .. first + count) of items [from, end) = states . recurrent */
-static void step_product(const rnn_gradient_work *k, const float *states, ptrdiff_t row,
-                         size_t from, size_t end, size_t first, size_t count)
+static void states_product(const rnn_gradient_work *k, const float *states, ptrdiff_t row,
+                           size_t from, size_t end, size_t first, size_t count)
 {
     const rnn_gradient_state *const s = k->s;
     float *const to = k->step + from * s->gates + first;
 
+    const gemm g = {.m = end - from,
+                    .n = count,
+                    .k = s->units,
+                    .a = states,
+                    .a_row = row,
+                    .a_column = 1,
+                    .b = k->recurrent + first,
+                    .b_row = (ptrdiff_t)s->gates,
+                    .b_column = 1,
+                    .c = to,
+                    .c_row = (ptrdiff_t)s->gates};
+
     gemm_clear(to, (ptrdiff_t)s->gates, end - from, count);
-    product(to, (ptrdiff_t)s->gates, states, row, k->recurrent + first, (ptrdiff_t)s->gates, 1,
-            end - from, count, s->units, k->threads);
+    product(k, &g);
+}
+
+/* The same, each gate of states that it has dropped from. */
+static void step_product(const rnn_gradient_work *k, const float *states, ptrdiff_t row,
+                         size_t from, size_t end, size_t first, size_t count)
+{
+    const size_t u = k->s->units;
+
+    if (k->drop == NULL) states_product(k, states, row, from, end, first, count);
+    for (size_t gate = first; k->drop != NULL && gate < first + count; gate += u) {
+        for (size_t i = from; i < end; i++) {
+            const float *const state = states + (ptrdiff_t)(i - from) * row;
+            const float *const mask = k->drop + i * k->s->gates + gate;
+
+            for (size_t j = 0; j < u; j++) k->dropped[i * u + j] = state[j] * mask[j];
+        }
+        states_product(k, k->dropped + from * u, (ptrdiff_t)u, from, end, gate, u);
+    }
 }
 
 static void add_to(float *y, const float *x, size_t count)
@@ -128,7 +179,7 @@ static void forward_simple(const rnn_gradient_work *k, const place *p, const flo
     const size_t u = k->s->units;
 
     add_to(p->gates, z, u);
-    unary_apply(&k->s->a.activation, p->gates, p->active, u);
+    k->s->activation(&k->s->a.activation, p->gates, p->active, u);
     memcpy(h, p->active, u * sizeof *h);
 }
 
@@ -139,15 +190,15 @@ static void forward_lstm(const rnn_gradient_work *k, const place *p, const float
     float *const on = p->active;
 
     add_to(p->gates, z, s->gates);
-    unary_apply(&s->a.recurrent_activation, p->gates, on, 2 * u);
-    unary_apply(&s->a.activation, p->gates + 2 * u, on + 2 * u, u);
-    unary_apply(&s->a.recurrent_activation, p->gates + 3 * u, on + 3 * u, u);
+    s->recurrent_activation(&s->a.recurrent_activation, p->gates, on, 2 * u);
+    s->activation(&s->a.activation, p->gates + 2 * u, on + 2 * u, u);
+    s->recurrent_activation(&s->a.recurrent_activation, p->gates + 3 * u, on + 3 * u, u);
     for (size_t i = 0; i < u; i++) {
         const float before = p->cell_before == NULL ? 0.0f : p->cell_before[i];
 
         p->cell[i] = on[u + i] * before + on[i] * on[2 * u + i];
     }
-    unary_apply(&s->a.activation, p->cell, h, u);
+    s->activation(&s->a.activation, p->cell, h, u);
     for (size_t i = 0; i < u; i++) h[i] *= on[3 * u + i];
 }
 
@@ -159,7 +210,7 @@ static void forward_gru_reset(const rnn_gradient_work *k, const place *p, float 
 
     if (s->is_after && k->bias != NULL) add_to(z, k->bias + s->gates, s->gates);
     add_to(p->gates, z, 2 * u);
-    unary_apply(&s->a.recurrent_activation, p->gates, p->active, 2 * u);
+    s->recurrent_activation(&s->a.recurrent_activation, p->gates, p->active, 2 * u);
     for (size_t i = 0; i < u; i++) p->aux[i] = s->is_after ? z[2 * u + i] : p->active[u + i] * h[i];
 }
 
@@ -170,7 +221,7 @@ static void forward_gru(const rnn_gradient_work *k, const place *p, const float 
 
     for (size_t i = 0; i < u; i++)
         candidate[i] += k->s->is_after ? on[u + i] * p->aux[i] : z[2 * u + i];
-    unary_apply(&k->s->a.activation, candidate, on + 2 * u, u);
+    k->s->activation(&k->s->a.activation, candidate, on + 2 * u, u);
     for (size_t i = 0; i < u; i++) h[i] = on[i] * h[i] + (1.0f - on[i]) * on[2 * u + i];
 }
 
@@ -215,44 +266,58 @@ static void inputs_make(const rnn_gradient_work *k, size_t from, size_t end)
     const size_t rows = (end - from) * s->steps, first = from * s->steps;
     float *const to = k->gates + first * s->gates;
 
+    const gemm g = {.m = rows,
+                    .n = s->gates,
+                    .k = s->depth,
+                    .a = k->x + first * s->depth,
+                    .a_row = (ptrdiff_t)s->depth,
+                    .a_column = 1,
+                    .b = k->kernel,
+                    .b_row = (ptrdiff_t)s->gates,
+                    .b_column = 1,
+                    .c = to,
+                    .c_row = (ptrdiff_t)s->gates};
+
     gemm_clear(to, (ptrdiff_t)s->gates, rows, s->gates);
-    product(to, (ptrdiff_t)s->gates, k->x + first * s->depth, (ptrdiff_t)s->depth, k->kernel,
-            (ptrdiff_t)s->gates, 1, rows, s->gates, s->depth, k->threads);
+    product(k, &g);
     epilogue_apply(&none, &operands, to, rows, s->gates, s->gates);
 }
 
 /* -- backwards -------------------------------------------------------------------------------- */
 
 /* gates becomes its own gradient, from that of the activated gate in `d`. */
-static void gate_back(const unary_attributes *f, float *gates, const float *active, const float *d,
-                      size_t count)
+static void gate_back(const rnn_gradient_state *s, bool is_recurrent, float *gates,
+                      const float *active, const float *d, size_t count)
 {
-    unary_gradient_apply(f, op_unary_gradient_by_result(f) ? active : gates, d, gates, count);
+    const unary_attributes *const f = is_recurrent ? &s->a.recurrent_activation : &s->a.activation;
+    const vector_slope slope = is_recurrent ? s->recurrent_slope : s->slope;
+
+    slope(f, op_unary_gradient_by_result(f) ? active : gates, d, gates, count);
 }
 
 static void back_simple(const rnn_gradient_work *k, const place *p)
 {
     const size_t u = k->s->units;
 
-    gate_back(&k->s->a.activation, p->gates, p->active, p->dh, u);
+    gate_back(k->s, false, p->gates, p->active, p->dh, u);
     memset(p->dh, 0, u * sizeof(float));
 }
 
 static void back_lstm(const rnn_gradient_work *k, const place *p)
 {
     const rnn_gradient_state *const s = k->s;
-    const unary_attributes *const f = &s->a.activation, *const r = &s->a.recurrent_activation;
+    const unary_attributes *const f = &s->a.activation;
     const size_t u = s->units;
     const float *const in = p->active, *const forget = in + u, *const candidate = in + 2 * u,
                        *const out = in + 3 * u;
     float *const d = k->line + p->item * s->gates, *const shown = d + 2 * u;
 
-    unary_apply(f, p->cell, shown, u); /* f(c) */
+    s->activation(f, p->cell, shown, u); /* f(c) */
     for (size_t i = 0; i < u; i++) {
         d[3 * u + i] = p->dh[i] * shown[i];
         d[i] = p->dh[i] * out[i];
     }
-    unary_gradient_apply(f, op_unary_gradient_by_result(f) ? shown : p->cell, d, d, u);
+    s->slope(f, op_unary_gradient_by_result(f) ? shown : p->cell, d, d, u);
     for (size_t i = 0; i < u; i++) {
         const float dc = p->dc[i] + d[i];
         const float before = p->cell_before == NULL ? 0.0f : p->cell_before[i];
@@ -263,9 +328,9 @@ static void back_lstm(const rnn_gradient_work *k, const place *p)
         p->dc[i] = dc * forget[i];
         p->dh[i] = 0;
     }
-    gate_back(r, p->gates, in, d, 2 * u);
-    gate_back(f, p->gates + 2 * u, candidate, d + 2 * u, u);
-    gate_back(r, p->gates + 3 * u, out, d + 3 * u, u);
+    gate_back(s, true, p->gates, in, d, 2 * u);
+    gate_back(s, false, p->gates + 2 * u, candidate, d + 2 * u, u);
+    gate_back(s, true, p->gates + 3 * u, out, d + 3 * u, u);
 }
 
 /* The candidate and the update gate; dh keeps what passes by. */
@@ -281,8 +346,8 @@ static void back_gru_candidate(const rnn_gradient_work *k, const place *p)
         d[2 * u + i] = p->dh[i] * (1.0f - update[i]);
         p->dh[i] *= update[i];
     }
-    gate_back(&s->a.recurrent_activation, p->gates, update, d, u);
-    gate_back(&s->a.activation, p->gates + 2 * u, candidate, d + 2 * u, u);
+    gate_back(s, true, p->gates, update, d, u);
+    gate_back(s, false, p->gates + 2 * u, candidate, d + 2 * u, u);
 }
 
 /* The reset gate. `d_reset`: gradient of reset * h where the reset comes before the product. */
@@ -302,7 +367,7 @@ static void back_gru_reset(const rnn_gradient_work *k, const place *p, const flo
             p->dh[i] += d_reset[i] * reset[i];
         }
     }
-    gate_back(&s->a.recurrent_activation, p->gates + u, reset, d + u, u);
+    gate_back(s, true, p->gates + u, reset, d + u, u);
 }
 
 /* What comes from the outputs of this step; false if the step is masked. */
@@ -325,14 +390,44 @@ static bool take_output(const rnn_gradient_work *k, const place *p, size_t step)
     return true;
 }
 
-/* dh += gradients of products . recurrent' for gates [first, first + count). */
-static void products_back(const rnn_gradient_work *k, const float *d, ptrdiff_t row, size_t from,
-                          size_t end, size_t first, size_t count, float *to)
+/* to += gradients of products . recurrent' for gates [first, first + count). */
+static void states_back(const rnn_gradient_work *k, const float *d, ptrdiff_t row, size_t from,
+                        size_t end, size_t first, size_t count, float *to)
 {
     const rnn_gradient_state *const s = k->s;
 
-    product(to + from * s->units, (ptrdiff_t)s->units, d, row, k->recurrent + first, 1,
-            (ptrdiff_t)s->gates, end - from, s->units, count, k->threads);
+    const bool is_turned = s->run != NULL;
+    const gemm g = {.m = end - from,
+                    .n = s->units,
+                    .k = count,
+                    .a = d,
+                    .a_row = row,
+                    .a_column = 1,
+                    .b = is_turned ? k->turned + first * s->units : k->recurrent + first,
+                    .b_row = is_turned ? (ptrdiff_t)s->units : 1,
+                    .b_column = is_turned ? 1 : (ptrdiff_t)s->gates,
+                    .c = to + from * s->units,
+                    .c_row = (ptrdiff_t)s->units};
+
+    product(k, &g);
+}
+
+/* The same through what each gate has dropped. */
+static void products_back(const rnn_gradient_work *k, const float *d, ptrdiff_t row, size_t from,
+                          size_t end, size_t first, size_t count, float *to)
+{
+    const size_t u = k->s->units;
+
+    if (k->drop == NULL) states_back(k, d, row, from, end, first, count, to);
+    for (size_t gate = 0; k->drop != NULL && gate < count; gate += u) {
+        memset(k->dropped + from * u, 0, (end - from) * u * sizeof(float));
+        states_back(k, d + gate, row, from, end, first + gate, u, k->dropped);
+        for (size_t i = from; i < end; i++) {
+            const float *const mask = k->drop + i * k->s->gates + first + gate;
+
+            for (size_t j = 0; j < u; j++) to[i * u + j] += k->dropped[i * u + j] * mask[j];
+        }
+    }
 }
 
 static void step_back(const rnn_gradient_work *k, size_t from, size_t end, size_t step)
@@ -401,7 +496,16 @@ static void items_run(void *context, size_t from, size_t end)
 
 /* -- row -------------------------------------------------------------------------------------- */
 
-static bool rnn_gradient_plan(kernel_plan *plan)
+static void choose_functions(rnn_gradient_state *s, cpu_isa isa)
+{
+    s->activation = vector_unary_find(isa, &s->a.activation);
+    s->recurrent_activation = vector_unary_find(isa, &s->a.recurrent_activation);
+    s->slope = vector_slope_find(isa, &s->a.activation);
+    s->recurrent_slope = vector_slope_find(isa, &s->a.recurrent_activation);
+    s->run = vector_gemm_find(isa);
+}
+
+static bool plan_for(kernel_plan *plan, cpu_isa isa)
 {
     const rnn_attributes *const a = plan->node->attributes;
     const tensor_desc *const x = &plan->inputs[RNN_X];
@@ -429,8 +533,36 @@ static bool rnn_gradient_plan(kernel_plan *plan)
     s->dh = plan_scratch(plan, state);
     s->dc = plan_scratch(plan, state);
     s->carry = plan_scratch(plan, state);
+    s->dropped = plan_scratch(plan, state);
+    choose_functions(s, isa);
+    if (s->run != NULL)
+        s->turned = plan_scratch(plan, (uint64_t)s->units * s->gates * sizeof(float));
     plan->state = s;
     return true;
+}
+
+static bool portable_plan(kernel_plan *plan)
+{
+    return plan_for(plan, ISA_PORTABLE);
+}
+
+static bool vector_plan(kernel_plan *plan)
+{
+    return VECTOR_X86 && plan->device->isa != ISA_PORTABLE && plan_for(plan, plan->device->isa);
+}
+
+/* Columns of the recurrent kernel as rows. */
+static void turn(void *context, size_t begin, size_t end)
+{
+    const rnn_gradient_work *const k = context;
+    const size_t u = k->s->units, gates = k->s->gates;
+
+    for (size_t i = begin; i < end; i++) {
+        const float *const from = k->recurrent + i;
+        float *const to = k->turned + i * u;
+
+        for (size_t j = 0; j < u; j++) to[j] = from[j * gates];
+    }
 }
 
 static void rnn_gradient_run(const kernel_call *call)
@@ -446,6 +578,7 @@ static void rnn_gradient_run(const kernel_call *call)
                            .mask = call_input(call, RNN_MASK, s->input_count),
                            .h_first = call_input(call, RNN_H, s->input_count),
                            .c_first = call_input(call, RNN_C, s->input_count),
+                           .drop = call_input(call, RNN_DROP, s->input_count),
                            .dy = call_input(call, RNN_DY, s->input_count),
                            .dh_last = call_input(call, RNN_DH, s->input_count),
                            .dc_last = call_input(call, RNN_DC, s->input_count),
@@ -461,12 +594,19 @@ static void rnn_gradient_run(const kernel_call *call)
                            .dh = call_scratch(call, s->dh),
                            .dc = call_scratch(call, s->dc),
                            .carry = call_scratch(call, s->carry),
+                           .dropped = call_scratch(call, s->dropped),
+                           .turned = call_scratch(call, s->turned),
                            .threads = s->items > 1 ? 1 : call->threads};
 
+    if (s->run != NULL) parallel_for(call->threads, s->gates, TURN_GRAIN, turn, &k);
     parallel_for(s->items > 1 ? call->threads : 1, s->items, 1, items_run, &k);
 }
 
+const kernel_def kernel_vector_rnn_gradient = {.name = "vector.rnn_gradient",
+                                               .op = OP_rnn_gradient,
+                                               .plan = vector_plan,
+                                               .run = rnn_gradient_run};
 const kernel_def kernel_portable_rnn_gradient = {.name = "portable.rnn_gradient",
                                                  .op = OP_rnn_gradient,
-                                                 .plan = rnn_gradient_plan,
+                                                 .plan = portable_plan,
                                                  .run = rnn_gradient_run};
