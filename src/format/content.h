@@ -25,17 +25,25 @@ typedef struct saved_layer {
     uint32_t count;
 } saved_layer;
 
+/* What training adds to a model's file. */
+typedef struct saved_training {
+    const saved_tensor *extra; /* optimizer.variables in Keras's order: path "optimizer", variable
+                                  0, 1, ..., name "adam/iteration"; counters may be I32 */
+    uint32_t extra_count;
+    const json *compile_config; /* as Keras 3 has it in config.json; NULL: what the file had */
+} saved_training;
+
 typedef struct model_content {
     const description *description;
     const saved_tensor *tensors; /* of the model */
     uint32_t tensor_count;
     const saved_layer *layers;
     uint32_t layer_count;
-    const saved_tensor *extra; /* path "optimizer", variables 0, 1, ...; or none */
+    const saved_tensor *extra; /* as in saved_training; or none */
     uint32_t extra_count;
-    const json *compile_config; /* as Keras 3 has it in config.json; NULL: what the file had */
-    bool is_converted;          /* weights were changed while loading: the file's own
-                                   configuration does not describe them */
+    const json *compile_config;
+    bool is_converted; /* weights were changed while loading: the file's own
+                          configuration does not describe them */
     /* All elements in the tensor's own type, row-major. */
     ebb_status (*read)(void *context, const saved_tensor *tensor, void *bytes, ebb_error *error);
     void *context;

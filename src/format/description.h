@@ -120,8 +120,12 @@ typedef struct description {
     weight_layout layout;
     tensor_group *groups;
     uint32_t group_count;
-    const json *compile_config; /* training_config / compile_config; may be NULL */
+    const json *compile_config;    /* training_config / compile_config; may be NULL */
+    const tensor_group *optimizer; /* its state in the file's order; NULL: none. Keras's order:
+                                      format/saved_optimizer.h */
+    const char *optimizer_problem; /* why the file's state cannot be read; NULL: it can */
     uint64_t file_bytes;
+    source_identity identity;
     source *file; /* kept open until description_close() */
 } description;
 

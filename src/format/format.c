@@ -19,6 +19,8 @@ static const format_def *const formats[] = {
 #undef FORMAT
 };
 
+const char format_tensors_only[] = "tensors only";
+
 uint32_t format_count(void)
 {
     return sizeof formats / sizeof formats[0];
@@ -124,4 +126,16 @@ ebb_status format_read(region *home, const char *path, const char *architecture,
     }
     return is_folder ? unknown_folder(home, path, error)
                      : unknown_format(path, head, head_bytes, error);
+}
+
+ebb_status format_read_again(region *home, const description *d, description **result,
+                             ebb_error *error)
+{
+    const ebb_status status = format_read(home, d->path, format_tensors_only, result, error);
+
+    if (status != EBB_OK || source_is_same(&d->identity, &(*result)->identity)) return status;
+    description_close(*result);
+    *result = NULL;
+    return fail(error, EBB_E_IO, d->path,
+                "the file is not the one that the model was loaded from any more");
 }

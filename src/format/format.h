@@ -20,6 +20,14 @@ typedef struct format_def {
 ebb_status format_read(region *home, const char *path, const char *architecture,
                        description **result, ebb_error *error);
 
+/* Given as architecture: configurations are not read, description.model stays NULL. */
+extern const char format_tensors_only[];
+
+/* Opens the file of a description that was closed once more, with tensors only. E_IO: it is not the
+ * same any more. */
+ebb_status format_read_again(region *home, const description *d, description **result,
+                             ebb_error *error);
+
 uint32_t format_count(void);
 const format_def *format_at(uint32_t index);
 

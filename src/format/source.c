@@ -232,3 +232,19 @@ ebb_status source_unchanged(source *s, ebb_error *error)
     }
     return EBB_OK;
 }
+
+source_identity source_identify(const source *s)
+{
+    while (s->parent != NULL) s = s->parent;
+    return (source_identity){.bytes = s->bytes,
+                             .device = (uint64_t)s->device,
+                             .inode = (uint64_t)s->inode,
+                             .modified_s = s->modified.tv_sec,
+                             .modified_ns = s->modified.tv_nsec};
+}
+
+bool source_is_same(const source_identity *a, const source_identity *b)
+{
+    return a->bytes == b->bytes && a->device == b->device && a->inode == b->inode &&
+           a->modified_s == b->modified_s && a->modified_ns == b->modified_ns;
+}

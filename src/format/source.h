@@ -35,4 +35,13 @@ ebb_status source_read(source *s, uint64_t offset, void *bytes, size_t length, e
 /* True while the file still is what was opened (size, mtime, inode). Call when reading is done. */
 ebb_status source_unchanged(source *s, ebb_error *error);
 
+/* What source_unchanged() looks at, to know a file again that was closed meanwhile. */
+typedef struct source_identity {
+    uint64_t bytes, device, inode;
+    int64_t modified_s, modified_ns;
+} source_identity;
+
+source_identity source_identify(const source *s);
+bool source_is_same(const source_identity *a, const source_identity *b);
+
 #endif

@@ -1,11 +1,13 @@
 /* exercise_model.h -- a file through the public API as a user would: check, summary, plan, load,
- * predict, unload, with a runtime of its own. Traps where ebb breaks a promise. */
+ * predict, unload, with a runtime of its own; the state of its optimizer. Traps where ebb breaks a
+ * promise. */
 #ifndef EBB_TESTS_FUZZ_EXERCISE_MODEL_H
 #define EBB_TESTS_FUZZ_EXERCISE_MODEL_H
 
 #include <stdlib.h>
 
 #include "ebb/ebb.h"
+#include "exercise_state.h"
 
 #define EXERCISE_PORTS_MAX  64
 #define EXERCISE_VALUES_MAX ((uint64_t)1 << 22)
@@ -95,6 +97,7 @@ static inline ebb_status exercise_model(const char *path)
     ebb_memory_read(runtime, &after);
     if (after.live != before.live || after.descriptors != 0) __builtin_trap();
     ebb_runtime_close(runtime, NULL);
+    if (planned == EBB_OK) (void)exercise_state_of(path);
     return status;
 }
 

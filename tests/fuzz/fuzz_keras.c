@@ -1,7 +1,8 @@
 /* fuzz_keras.c -- libFuzzer target: any bytes as a whole .keras archive or .h5 model; the first
- * elements of every tensor are read. */
+ * elements of every tensor are read, and the state of the optimizer. */
 #include <string.h>
 
+#include "exercise_state.h"
 #include "format/keras/reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
@@ -40,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         if ((status == EBB_OK) != (d != NULL)) __builtin_trap();
         if (status != EBB_OK && error.text[0] == '\0') __builtin_trap();
         if (d != NULL) tensors_read(home, d);
+        if (d != NULL) (void)exercise_state(home, d);
     }
     region_close(home);
     if (region_bytes_live(ledger_root(l)) != 0) __builtin_trap();

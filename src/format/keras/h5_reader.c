@@ -63,6 +63,7 @@ static ebb_status model_read_from(region *home, description *d, const char *conf
                                   const char *architecture, ebb_error *error)
 {
     const size_t length = strlen(config);
+    if (architecture == format_tensors_only) return EBB_OK;
     if (length > CONFIG_BYTES_MAX) {
         return fail(error, EBB_E_FORMAT, "model_config",
                     "a configuration of %zu bytes (at most %llu)", length,
@@ -102,6 +103,7 @@ ebb_status h5_source_read(region *home, source *file, const char *architecture,
                        .keras_version = "",
                        .backend = "",
                        .file_bytes = source_bytes(file),
+                       .identity = source_identify(file),
                        .file = file};
     ebb_status status = hdf5_open(home, file, &h5, error);
     if (status != EBB_OK) return status;
@@ -117,6 +119,7 @@ ebb_status h5_source_read(region *home, source *file, const char *architecture,
     }
     if (status == EBB_OK && is_tree) status = vars_tree_read(home, h5, d, error);
     if (status == EBB_OK && !is_tree) status = layer_groups_read(home, h5, weights, d, error);
+    if (status == EBB_OK && !is_tree) status = optimizer_weights_read(home, h5, d, error);
     if (status == EBB_OK) status = training_read(home, d, training, error);
     if (status == EBB_OK) status = model_read_from(home, d, config, architecture, error);
     if (status == EBB_OK) *result = d;

@@ -2,12 +2,15 @@
  *
  * Source: keras/src/legacy/saving/legacy_h5_format.py (save_model_to_hdf5). */
 #include "base/status.h"
+#include "format/keras/training_writer.h"
 #include "format/keras/writer.h"
 
 typedef struct h5_out {
     region *home;
     weights_file f;
     const model_text *text;
+    const saved_tensor *optimizer; /* in the file's order */
+    uint32_t optimizer_count;
 } h5_out;
 
 /* Names of weights are made unique; layers of other programs may have two of a name. */
@@ -54,7 +57,6 @@ static bool layers_add(h5_out *o, hdf5_item *weights)
 
 static bool tree_make(h5_out *o)
 {
-    const model_content *c = o->f.content;
     hdf5_item *root = hdf5_write_root(o->f.h5);
 
     hdf5_write_text(o->f.h5, root, "keras_version", o->text->keras_version);
@@ -63,9 +65,9 @@ static bool tree_make(h5_out *o)
     if (o->text->training != NULL)
         hdf5_write_text(o->f.h5, root, "training_config", o->text->training);
     if (!layers_add(o, hdf5_write_group(o->f.h5, root, "model_weights"))) return false;
-    if (c->extra_count == 0) return true;
-    return group_add(o, hdf5_write_group(o->f.h5, root, "optimizer_weights"), c->extra,
-                     c->extra_count);
+    if (o->optimizer_count == 0) return true;
+    return group_add(o, hdf5_write_group(o->f.h5, root, "optimizer_weights"), o->optimizer,
+                     o->optimizer_count);
 }
 
 static ebb_status file_put(void *context, const void *bytes, uint64_t length, ebb_error *error)
@@ -82,6 +84,10 @@ ebb_status h5_file_write(region *home, const model_content *content, file_writer
     ebb_status status = h5_text_make(home, content, &text, error);
 
     (void)deflates;
+    if (status == EBB_OK) {
+        status = optimizer_tensors_list(home, content, text.settings, &o.optimizer,
+                                        &o.optimizer_count, error);
+    }
     if (status == EBB_OK) status = weights_file_open(home, content, &o.f, error);
     if (status != EBB_OK) return status;
     if (!tree_make(&o)) return region_fail(home, error, file->path, "the directory of a file");

@@ -37,6 +37,7 @@ static description *description_new(region *home, source *file)
                        .keras_version = "",
                        .backend = "",
                        .file_bytes = source_bytes(file),
+                       .identity = source_identify(file),
                        .file = file};
     return d;
 }
@@ -90,6 +91,22 @@ static ebb_status weights_member_read(region *home, zip_archive *zip, descriptio
     return status == EBB_OK ? weights_read(home, inside, d, error) : status;
 }
 
+static ebb_status config_member_read(region *home, zip_archive *zip, description *d,
+                                     ebb_error *error)
+{
+    const char *text = NULL;
+    size_t length = 0;
+    const ebb_status status =
+        member_text(home, zip, "config.json", CONFIG_BYTES_MAX, &text, &length, error);
+
+    if (status != EBB_OK) return status;
+    if (text == NULL) {
+        return fail(error, EBB_E_FORMAT, d->path,
+                    "the archive has no config.json: not a model saved by Keras");
+    }
+    return description_configure(home, d, text, length, "config.json", error);
+}
+
 ebb_status keras_source_read(region *home, source *file, const char *architecture,
                              description **result, ebb_error *error)
 {
@@ -98,7 +115,6 @@ ebb_status keras_source_read(region *home, source *file, const char *architectur
     const char *text = NULL;
     size_t length = 0;
 
-    (void)architecture; /* the archive has its own */
     *result = NULL;
     if (d == NULL) return region_fail(home, error, source_name(file), "a description");
     ebb_status status = zip_open(home, file, &zip, error);
@@ -106,14 +122,8 @@ ebb_status keras_source_read(region *home, source *file, const char *architectur
         status = member_text(home, zip, "metadata.json", METADATA_BYTES_MAX, &text, &length, error);
     }
     if (status == EBB_OK && text != NULL) status = metadata_read(home, d, text, length, error);
-    if (status == EBB_OK)
-        status = member_text(home, zip, "config.json", CONFIG_BYTES_MAX, &text, &length, error);
-    if (status != EBB_OK) return status;
-    if (text == NULL) {
-        return fail(error, EBB_E_FORMAT, d->path,
-                    "the archive has no config.json: not a model saved by Keras");
-    }
-    status = description_configure(home, d, text, length, "config.json", error);
+    if (status == EBB_OK && architecture != format_tensors_only)
+        status = config_member_read(home, zip, d, error);
     if (status == EBB_OK) status = weights_member_read(home, zip, d, error);
     if (status == EBB_OK) *result = d;
     return status;
@@ -145,7 +155,8 @@ static ebb_status file_text(region *home, const char *path, uint64_t bytes_max, 
     return status;
 }
 
-static ebb_status folder_fill(region *home, const char *path, description *d, ebb_error *error)
+static ebb_status folder_fill(region *home, const char *path, const char *architecture,
+                              description *d, ebb_error *error)
 {
     const char *text = NULL;
     size_t length = 0;
@@ -155,6 +166,7 @@ static ebb_status folder_fill(region *home, const char *path, description *d, eb
     if (status == EBB_E_MEMORY) return fail(error, status, ignored.where, "%s", ignored.text);
     if (status == EBB_OK) status = metadata_read(home, d, text, length, error);
     if (status != EBB_OK && status != EBB_E_NOT_FOUND) return status;
+    if (architecture == format_tensors_only) return weights_read(home, d->file, d, error);
     status = file_text(home, region_format(home, "%s/config.json", path), CONFIG_BYTES_MAX, &text,
                        &length, error);
     d->file_bytes += length;
@@ -164,8 +176,8 @@ static ebb_status folder_fill(region *home, const char *path, description *d, eb
     return status;
 }
 
-static ebb_status folder_read(region *home, const char *path, description **result,
-                              ebb_error *error)
+static ebb_status folder_read(region *home, const char *path, const char *architecture,
+                              description **result, ebb_error *error)
 {
     const char *weights = region_format(home, "%s/%s", path, weights_name);
     source *file = NULL;
@@ -174,7 +186,7 @@ static ebb_status folder_read(region *home, const char *path, description **resu
     if (status != EBB_OK) return status;
     description *d = description_new(home, file);
     status = d == NULL ? region_fail(home, error, path, "a description")
-                       : folder_fill(home, path, d, error);
+                       : folder_fill(home, path, architecture, d, error);
     if (status == EBB_OK) {
         *result = d;
         return EBB_OK;
@@ -191,7 +203,7 @@ static ebb_status keras_read(region *home, const char *path, const char *archite
 
     *result = NULL;
     if (stat(path, &facts) == 0 && S_ISDIR(facts.st_mode))
-        return folder_read(home, path, result, error);
+        return folder_read(home, path, architecture, result, error);
     ebb_status status = source_open(home, path, &file, error);
     if (status != EBB_OK) return status;
     status = keras_source_read(home, file, architecture, result, error);

@@ -30,9 +30,8 @@ static ebb_status weights_add(region *home, const model_content *content, zip_wr
     weights_file f;
     ebb_status status = weights_file_open(home, content, &f, error);
 
-    if (status != EBB_OK) return status;
-    weights_file_tree(&f);
-    status = hdf5_write_layout(f.h5, error);
+    if (status == EBB_OK) status = weights_file_tree(home, &f, error);
+    if (status == EBB_OK) status = hdf5_write_layout(f.h5, error);
     if (status != EBB_OK) return status;
     status =
         zip_writer_begin_member(zip, "model.weights.h5", hdf5_write_bytes(f.h5), deflates, error);

@@ -143,3 +143,23 @@ ebb_status layer_groups_read(region *home, hdf5_file *file, uint64_t address, de
     }
     return top_level_read(home, file, address, d, &tensors, error);
 }
+
+ebb_status optimizer_weights_read(region *home, hdf5_file *file, description *d, ebb_error *error)
+{
+    static const char name[] = "optimizer_weights";
+    ebb_error problem = {0};
+    hdf5_object object;
+    uint32_t tensors = 0;
+    ebb_status status = hdf5_find(file, hdf5_root(file), name, &object, &problem);
+
+    if (status == EBB_E_NOT_FOUND || (status == EBB_OK && object.kind != HDF5_GROUP)) return EBB_OK;
+    tensor_group *group = region_new(home, tensor_group, 1);
+    if (group == NULL) return region_fail(home, error, name, "the directory of tensors");
+    if (status == EBB_OK)
+        status = group_read(home, file, hdf5_root(file), name, group, &tensors, &problem);
+    if (status == EBB_E_MEMORY) return fail(error, status, problem.where, "%s", problem.text);
+    if (status == EBB_OK && group->count > 0) d->optimizer = group;
+    if (status == EBB_OK) return EBB_OK;
+    d->optimizer_problem = region_format(home, "%s: %s", problem.where, problem.text);
+    return d->optimizer_problem != NULL ? EBB_OK : region_fail(home, error, name, "a text");
+}

@@ -12,7 +12,7 @@
 #define GROUP_DEPTH_MAX  64
 
 /* A .keras archive. The source stays open with the description (d->file); on failure it is the
- * caller's to close. */
+ * caller's to close. `architecture` is looked at only for format_tensors_only. */
 ebb_status keras_source_read(region *home, source *file, const char *architecture,
                              description **result, ebb_error *error);
 /* An HDF5 file: whole model, or weights with `architecture` (a path, or NULL). */
@@ -39,6 +39,10 @@ ebb_status vars_tree_is(hdf5_file *file, bool *is_tree, ebb_error *error);
 /* layer_groups.c: groups in the order of the attribute layer_names below the object `address`. */
 ebb_status layer_groups_read(region *home, hdf5_file *file, uint64_t address, description *d,
                              ebb_error *error);
+
+/* The group optimizer_weights of a whole model, if it is there. What is wrong with it is no error:
+ * d->optimizer_problem tells. */
+ebb_status optimizer_weights_read(region *home, hdf5_file *file, description *d, ebb_error *error);
 
 /* One tensor of an open file. `path` and `name` are kept, not copied. */
 ebb_status tensor_entry_open(region *home, hdf5_file *file, uint64_t address, const char *path,

@@ -193,7 +193,9 @@ ebb_status vars_tree_read(region *home, hdf5_file *file, description *d, ebb_err
 {
     walk w = {.home = home, .file = file, .d = d, .error = error};
     d->layout = WEIGHTS_BY_PATH;
-    return group_walk(&w, hdf5_root(file), "", false, 0);
+    const ebb_status status = group_walk(&w, hdf5_root(file), "", false, 0);
+    if (status == EBB_OK) d->optimizer = description_group(d, "optimizer");
+    return status;
 }
 
 ebb_status vars_tree_is(hdf5_file *file, bool *is_tree, ebb_error *error)

@@ -13,6 +13,7 @@ typedef struct model_text {
     const char *training;      /* training_config of .h5; NULL: there is none */
     const char *keras_version; /* that the configuration is written in */
     const char *backend;
+    const json *settings; /* of compile(), settings_find(); may be NULL */
 } model_text;
 
 /* config.json of a .keras file: the file's own text where it is Keras 3's, else the upgraded
@@ -52,7 +53,7 @@ ebb_status weights_file_open(region *home, const model_content *content, weights
 void weights_file_add(weights_file *f, hdf5_item *group, const char *path,
                       const saved_tensor *tensor);
 /* "<object>/vars/<i>" for all tensors and extras: .weights.h5. */
-void weights_file_tree(weights_file *f);
+ebb_status weights_file_tree(region *home, weights_file *f, ebb_error *error);
 /* After hdf5_write_layout(): the whole file into the sink, one tensor in memory at a time. */
 ebb_status weights_file_put(region *home, weights_file *f, const hdf5_sink *sink, ebb_error *error);
 
