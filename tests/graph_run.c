@@ -17,6 +17,7 @@ typedef struct prepared {
 struct graph_run {
     region *home;
     const graph *graph;
+    int64_t *dim_values; /* of all expressions of lengths */
     device cpu;
     tensor_desc *descs; /* by value */
     void **bytes;       /* by value */
@@ -49,8 +50,8 @@ static void describe_values(graph_run *r)
 
         *d = (tensor_desc){.dtype = info->dtype, .rank = info->shape.rank};
         for (uint32_t i = 0; i < d->rank; i++) {
-            CHECK(dim_known(info->shape.dims[i]));
-            d->dims[i] = info->shape.dims[i];
+            CHECK(dim_known(info->shape.dims[i]) || r->dim_values != NULL);
+            d->dims[i] = dim_value(info->shape.dims[i], r->dim_values);
         }
         if (info->kind == VALUE_INPUT) continue;
         r->bytes[v] = block(r, tensor_desc_bytes(d), info->kind == VALUE_RESULT ? GARBAGE : 0);
@@ -75,6 +76,7 @@ static void prepare_node(graph_run *r, const node *n, prepared *p)
                         .inputs = descs,
                         .outputs = outputs,
                         .threads = 1,
+                        .dim_values = r->dim_values,
                         .home = r->home};
     if (row_count == 0 || !rows[row_count - 1]->plan(&plan)) {
         harness_fail(__FILE__, __LINE__, "no portable kernel takes node %u, %s",
@@ -95,6 +97,11 @@ static void prepare_node(graph_run *r, const node *n, prepared *p)
 
 graph_run *graph_run_open(test *t, graph *g)
 {
+    return graph_run_open_at(t, g, NULL);
+}
+
+graph_run *graph_run_open_at(test *t, graph *g, const int64_t *symbols)
+{
     graph_run *const r = region_new(t->home, graph_run, 1);
 
     if (!graph_ok(g)) harness_fail(__FILE__, __LINE__, "%s: %s", g->error.where, g->error.text);
@@ -102,6 +109,10 @@ graph_run *graph_run_open(test *t, graph *g)
     CHECK_OK(graph_verify(g, &t->error));
     *r = (graph_run){.home = t->home, .graph = g, .cpu = {.def = device_def_find("CPU")}};
     CHECK(r->cpu.def != NULL);
+    if (symbols != NULL) {
+        r->dim_values = items(r, dim_count(g), sizeof *r->dim_values);
+        CHECK_OK(dim_evaluate(g, symbols, r->dim_values, &t->error));
+    }
     CHECK_OK(r->cpu.def->open(
         &r->cpu, &(device_options){.isa = "portable", .no_jit = true, .threads = 1}, &t->error));
     r->descs = items(r, g->value_count, sizeof *r->descs);

@@ -7,9 +7,9 @@
  *     graph_run_step(r);
  *     const float *loss = graph_run_value(r, g->outputs[0]);
  *
- * Every length of the graph must be known. No value shares memory with another, nothing is folded:
- * any value can be looked at after a step. Weights and variables that were never set are zeros.
- * All memory is in t->home; faults end the test.
+ * Lengths that the graph does not know are given when it is opened. No value shares memory with
+ * another, nothing is folded: any value can be looked at after a step. Weights and variables that
+ * were never set are zeros. All memory is in t->home; faults end the test.
  */
 #ifndef EBB_TESTS_GRAPH_RUN_H
 #define EBB_TESTS_GRAPH_RUN_H
@@ -22,6 +22,8 @@ typedef struct graph_run graph_run;
 
 /* After the graph is finished. Checks graph_ok() and graph_verify(). */
 graph_run *graph_run_open(test *t, graph *g);
+/* The same with values of the free symbols, in order of creation. */
+graph_run *graph_run_open_at(test *t, graph *g, const int64_t *symbols);
 /* Sets the content of a variable or weight; copied. */
 void graph_run_variable(graph_run *r, value variable, const void *data);
 /* The bytes of input number `index`; borrowed. */

@@ -8,6 +8,7 @@
 #ifndef EBB_TRAIN_ENGINE_H
 #define EBB_TRAIN_ENGINE_H
 
+#include "base/log.h"
 #include "ebb/train.h"
 #include "json/json.h"
 #include "mem/region.h"
@@ -15,7 +16,7 @@
 typedef struct engine engine;
 
 typedef struct engine_def {
-    /* One step. `results` of result_count. Batches are checked here: shapes, types, class numbers. */
+    /* One step. `results` of result_count. Batches are checked here: shapes, types, classes. */
     ebb_status (*train)(engine *e, const ebb_batch *batch, double *results, ebb_error *error);
     ebb_status (*test)(engine *e, const ebb_batch *batch, double *results, ebb_error *error);
     void (*reset_metrics)(engine *e);
@@ -33,6 +34,8 @@ typedef struct engine_def {
     /* SwapEMAWeights: exchanges weights and moving averages. E_STATE: the optimizer keeps none. */
     ebb_status (*swap_averages)(engine *e, ebb_error *error);
     bool (*is_cancelled)(const engine *e);
+    /* optimizer.iterations; NULL: not known, callbacks count the steps of this fit. */
+    uint64_t (*iterations)(const engine *e);
 } engine_def;
 
 struct engine {
@@ -43,6 +46,11 @@ struct engine {
     uint32_t result_count, loss_count; /* the first loss_count results are losses of one batch */
     uint32_t output_count;
     const char *const *output_names;
+    uint32_t input_count;
+    const char *const *input_names;
+    /* What EBB_DTYPE_NONE means in views of x and y, by input and output; NULL: F32. */
+    const ebb_dtype *input_dtypes, *output_dtypes;
+    const log_sink *log; /* warnings of callbacks; NULL: nobody listens */
 };
 
 #endif

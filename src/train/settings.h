@@ -37,18 +37,23 @@ typedef struct settings {
     optimizer *optimizer; /* NULL: evaluation only */
     output_loss *losses;  /* by output of the model */
     bool shows_losses;    /* each output's loss is reported too */
+    /* As Keras reports them: all without sample weights by output, then the weighted ones. History
+     * sorts its names. */
     output_metric *metrics;
     uint32_t metric_count;
-    const json *compile_config; /* for files, in Keras 3's form; NULL: what the file had */
+    /* For files, in Keras 3's form: `config` itself unless that was a training_config. */
+    const json *compile_config;
 } settings;
 
-/* Texts (JSON or names) of the options as one object of Keras 3's compile_config form: {"optimizer",
- * "loss", "loss_weights", "metrics", "weighted_metrics"}. NULL in *result: everything was NULL. */
+/* Texts (JSON or names) of the options as one object of Keras 3's compile_config form:
+ * {"optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", ...}. Objects without a
+ * module get Keras's. NULL in *result: everything was NULL. */
 ebb_status settings_text_read(region *home, const ebb_compile_options *options, const json **result,
                               ebb_error *error);
 
-/* `config`: compile_config or training_config. is_mixed_float16: the optimizer is wrapped in a
- * LossScaleOptimizer as Keras does by itself. */
+/* `config`: compile_config or training_config; it must live as long as the settings. When the
+ * model's policy is mixed_float16 the optimizer is wrapped in a LossScaleOptimizer, as Keras does
+ * by itself. Errors name the output. */
 ebb_status settings_read(region *home, const json *config, const built_model *model,
                          settings *result, ebb_error *error);
 

@@ -41,6 +41,8 @@ typedef struct optimizer {
 typedef struct optimizer_variable {
     const char *path;               /* "dense/kernel" */
     value v;                        /* made by graph_variable() */
+    value latest;                   /* what it holds when the optimizer comes to it, where the
+                                       forward pass has changed it; VALUE_NONE: v */
     const train_object *constraint; /* NULL: none */
 } optimizer_variable;
 

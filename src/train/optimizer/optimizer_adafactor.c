@@ -78,9 +78,9 @@ static value average(optimizer_state *s, value old, value fresh)
                   op_mul(g, fresh, s->scalars[ONE_LESS_BETA_2]));
 }
 
-static value rms(graph *g, value x)
+static value root_mean(graph *g, value squares)
 {
-    return op_unary(g, UNARY_SQRT, arith_all(g, REDUCE_MEAN, arith_square(g, x)));
+    return op_unary(g, UNARY_SQRT, arith_all(g, REDUCE_MEAN, squares));
 }
 
 /* The outer product of row and column averages, as far as it says what the whole average would. */
@@ -103,16 +103,19 @@ static value adafactor_update(optimizer_state *s, uint32_t index, value w, value
 {
     graph *const g = s->g;
     const adafactor *c = s->o->config;
-    const value squares = arith_affine(g, arith_square(g, gradient), 1, (float)c->epsilon_1);
+    const value squares =
+        arith_affine(g, optimizer_square(s, index, gradient), 1, (float)c->epsilon_1);
 
     if (!graph_ok(g)) return VALUE_NONE;
     const value v = graph_rank(g, w) >= 2 ? factored(s, index, squares)
                                           : average(s, slot(s, index, VELOCITY), squares);
     optimizer_put(s, slot(s, index, VELOCITY), v);
-    const value step = op_div(g, gradient, op_unary(g, UNARY_SQRT, v));
-    const value excess =
-        arith_at_least(g, op_div(g, rms(g, step), graph_scalar(g, (float)c->clip_threshold)), 1);
-    const value size = arith_at_least(g, rms(g, w), (float)c->epsilon_2);
+    const value root = op_unary(g, UNARY_SQRT, v), step = op_div(g, gradient, root);
+    const value step_square =
+        optimizer_square_of(s, index, gradient, op_unary(g, UNARY_RECIPROCAL, root), step);
+    const value threshold = graph_scalar(g, (float)c->clip_threshold);
+    const value excess = arith_at_least(g, op_div(g, root_mean(g, step_square), threshold), 1);
+    const value size = arith_at_least(g, root_mean(g, arith_square(g, w)), (float)c->epsilon_2);
 
     return op_sub(g, w, op_mul(g, op_div(g, step, excess), op_mul(g, size, s->scalars[RATE])));
 }

@@ -43,7 +43,7 @@ static value adagrad_update(optimizer_state *s, uint32_t index, value w, value g
 {
     graph *const g = s->g;
     const adagrad *c = s->o->config;
-    const value sum = op_add(g, slot(s, index, 0), arith_square(g, gradient));
+    const value sum = op_add(g, slot(s, index, 0), optimizer_square(s, index, gradient));
 
     optimizer_put(s, slot(s, index, 0), sum);
     return op_sub(g, w,
@@ -86,12 +86,14 @@ static value adadelta_update(optimizer_state *s, uint32_t index, value w, value 
     graph *const g = s->g;
     const adadelta *c = s->o->config;
     const value steps = slot(s, index, 1);
-    const value squares = mix(g, slot(s, index, 0), arith_square(g, gradient), c->rho);
-    const value against = op_div(g, op_mul(g, root_of(g, steps, c->epsilon), gradient),
-                                 root_of(g, squares, c->epsilon));
+    const value squares = mix(g, slot(s, index, 0), optimizer_square(s, index, gradient), c->rho);
+    const value above = root_of(g, steps, c->epsilon), below = root_of(g, squares, c->epsilon);
+    const value against = op_div(g, op_mul(g, above, gradient), below);
+    const value against_square =
+        optimizer_square_of(s, index, gradient, op_div(g, above, below), against);
 
     optimizer_put(s, slot(s, index, 0), squares);
-    optimizer_put(s, steps, mix(g, steps, arith_square(g, against), c->rho));
+    optimizer_put(s, steps, mix(g, steps, against_square, c->rho));
     return op_sub(g, w, op_mul(g, against, s->learning_rate));
 }
 
@@ -138,7 +140,8 @@ static value rmsprop_update(optimizer_state *s, uint32_t index, value w, value g
 {
     graph *const g = s->g;
     const rmsprop *c = s->o->config;
-    const value v = mix(g, slot(s, index, RMSPROP_VELOCITY), arith_square(g, gradient), c->rho);
+    const value v =
+        mix(g, slot(s, index, RMSPROP_VELOCITY), optimizer_square(s, index, gradient), c->rho);
     value variance = v;
 
     optimizer_put(s, slot(s, index, RMSPROP_VELOCITY), v);
@@ -224,7 +227,7 @@ static value ftrl_update(optimizer_state *s, uint32_t index, value w, value grad
     const float shrinkage = (float)(2 * c->l2_shrinkage_regularization_strength);
     const float exponent = (float)-c->learning_rate_power,
                 l1 = (float)c->l1_regularization_strength;
-    const value sum_next = op_add(g, sum, arith_square(g, gradient));
+    const value sum_next = op_add(g, sum, optimizer_square(s, index, gradient));
     const value power_next = arith_power(g, sum_next, exponent);
     const value change = op_div(g, op_sub(g, power_next, arith_power(g, sum, exponent)), lr);
     const value shrunk = op_add(g, gradient, arith_affine(g, w, shrinkage, 0));

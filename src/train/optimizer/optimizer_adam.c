@@ -29,7 +29,8 @@ static void moments_next(optimizer_state *s, uint32_t index, value gradient, val
     const adam *c = s->o->config;
 
     *m = optimizer_towards(g, slot(s, index, 0), gradient, 1 - c->beta_1);
-    *v = optimizer_towards(g, slot(s, index, 1), arith_square(g, gradient), 1 - c->beta_2);
+    *v = optimizer_towards(g, slot(s, index, 1), optimizer_square(s, index, gradient),
+                           1 - c->beta_2);
     optimizer_put(s, slot(s, index, 0), *m);
     optimizer_put(s, slot(s, index, 1), *v);
 }
@@ -143,7 +144,7 @@ static value adamax_update(optimizer_state *s, uint32_t index, value w, value gr
     const adam *c = s->o->config;
     const value m = optimizer_towards(g, slot(s, index, 0), gradient, 1 - c->beta_1);
     const value u = arith_max(g, arith_affine(g, slot(s, index, 1), (float)c->beta_2, 0),
-                              op_unary(g, UNARY_ABS, gradient));
+                              optimizer_magnitude(s, index, gradient));
     const value below =
         op_mul(g, arith_affine(g, u, 1, (float)c->epsilon), s->scalars[ADAMAX_CORRECTION]);
 

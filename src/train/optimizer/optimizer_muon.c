@@ -118,8 +118,8 @@ static value adam_step(optimizer_state *s, uint32_t index, value w, value gradie
     graph *const g = s->g;
     const muon *c = s->o->config;
     const value m = optimizer_towards(g, slot(s, index, 0), gradient, 1 - c->adam_beta_1);
-    const value v =
-        optimizer_towards(g, slot(s, index, 1), arith_square(g, gradient), 1 - c->adam_beta_2);
+    const value v = optimizer_towards(g, slot(s, index, 1), optimizer_square(s, index, gradient),
+                                      1 - c->adam_beta_2);
     const value below = arith_affine(g, op_unary(g, UNARY_SQRT, v), 1, (float)c->epsilon);
 
     optimizer_put(s, slot(s, index, 0), m);

@@ -47,7 +47,7 @@ static value schedule_free_update(optimizer_state *s, uint32_t index, value w, v
     graph *const g = s->g;
     const schedule_free *c = s->o->config;
     const float beta_1 = (float)c->beta_1, rest = 1.0f - beta_1;
-    const value z = slot(s, index, 0), squares = arith_square(g, gradient);
+    const value z = slot(s, index, 0), squares = optimizer_square(s, index, gradient);
     const value v = optimizer_towards(g, slot(s, index, 1), squares, 1.0f - (float)c->beta_2);
     const value root = op_unary(g, UNARY_SQRT, op_div(g, v, s->scalars[CORRECTION]));
     const value step = op_div(g, op_mul(g, gradient, s->scalars[RATE]),

@@ -8,6 +8,7 @@
 #define EBB_TRAIN_OPTIMIZER_STATE_H
 
 #include "train/arithmetic.h"
+#include "train/optimizer/gradient_rows.h"
 #include "train/optimizer/optimizer.h"
 
 #define SLOTS_MAX   3
@@ -73,11 +74,12 @@ struct optimizer_state {
     uint32_t *index_in_inner;
     double loss_scale_factor;
     /* This step. */
-    value learning_rate; /* VALUE_NONE until it is asked for */
-    value keep;          /* BOOL: what may be kept of this step at all; VALUE_NONE: everything */
-    value update;        /* BOOL: keep, and not a step that only accumulates */
-    value steps;         /* I32: updates before this one */
-    value t;             /* F32: this update's number, from 1 */
+    value learning_rate;  /* VALUE_NONE until it is asked for */
+    value keep;           /* BOOL: what may be kept of this step at all; VALUE_NONE: everything */
+    value update;         /* BOOL: keep, and not a step that only accumulates */
+    gradient_rows **rows; /* by variable; NULL: its gradient is dense */
+    value steps;          /* I32: updates before this one */
+    value t;              /* F32: this update's number, from 1 */
     value scalars[SCALARS_MAX];
 };
 
@@ -108,6 +110,13 @@ optimizer_state *optimizer_state_new(const optimizer *o, train_emit *e,
 void optimizer_state_build(optimizer_state *s);
 /* The step of an optimizer of the usual kind. */
 void optimizer_apply_usual(optimizer_state *s, const value *gradients);
+
+/* gradient squared, and its absolute value, as TensorFlow computes them: see gradient_rows.h. */
+value optimizer_square(const optimizer_state *s, uint32_t index, value gradient);
+value optimizer_magnitude(const optimizer_state *s, uint32_t index, value gradient);
+/* (gradient * factor) squared, where `product` is gradient * factor. */
+value optimizer_square_of(const optimizer_state *s, uint32_t index, value gradient, value factor,
+                          value product);
 
 /* slot + (target - slot) * factor: what Adam and its family do with their averages. */
 value optimizer_towards(graph *g, value slot, value target, double factor);

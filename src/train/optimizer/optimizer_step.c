@@ -36,6 +36,34 @@ void optimizer_put(optimizer_state *s, value slot, value next)
     optimizer_put_if(s, s->update, slot, next);
 }
 
+static const gradient_rows *rows_of(const optimizer_state *s, uint32_t index)
+{
+    return s->rows != NULL ? s->rows[index] : NULL;
+}
+
+value optimizer_square(const optimizer_state *s, uint32_t index, value gradient)
+{
+    const gradient_rows *rows = rows_of(s, index);
+
+    return rows != NULL ? gradient_rows_sum(s->g, rows, UNARY_SQUARE)
+                        : arith_square(s->g, gradient);
+}
+
+value optimizer_magnitude(const optimizer_state *s, uint32_t index, value gradient)
+{
+    const gradient_rows *rows = rows_of(s, index);
+
+    return rows != NULL ? gradient_rows_sum(s->g, rows, UNARY_ABS)
+                        : op_unary(s->g, UNARY_ABS, gradient);
+}
+
+value optimizer_square_of(const optimizer_state *s, uint32_t index, value gradient, value factor,
+                          value product)
+{
+    if (rows_of(s, index) == NULL) return arith_square(s->g, product);
+    return op_mul(s->g, optimizer_square(s, index, gradient), arith_square(s->g, factor));
+}
+
 static value both(graph *g, value a, value b)
 {
     if (a == VALUE_NONE || b == VALUE_NONE) return a == VALUE_NONE ? b : a;
@@ -104,15 +132,24 @@ static value accumulate(optimizer_state *s, uint32_t index, value gradient, valu
     return op_div(g, sum, graph_scalar(g, (float)s->base->gradient_accumulation_steps));
 }
 
+static value squares_sum(const optimizer_state *s, uint32_t index, value gradient)
+{
+    const gradient_rows *rows = rows_of(s, index);
+
+    return rows != NULL ? gradient_rows_squares(s->g, rows)
+                        : arith_all(s->g, REDUCE_SUM, arith_square(s->g, gradient));
+}
+
 /* The factor that brings the norm of all gradients together down to `limit`: NaN when one is not
  * finite, as in Keras. */
-static value global_factor(graph *g, const value *gradients, uint32_t count, float limit)
+static value global_factor(const optimizer_state *s, const value *gradients, float limit)
 {
+    graph *const g = s->g;
     value sum = VALUE_NONE;
 
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < s->count; i++) {
         if (gradients[i] == VALUE_NONE) continue;
-        const value squares = arith_all(g, REDUCE_SUM, arith_square(g, gradients[i]));
+        const value squares = squares_sum(s, i, gradients[i]);
         sum = sum == VALUE_NONE ? squares : op_add(g, sum, squares);
     }
     const value norm = op_unary(g, UNARY_SQRT, sum);
@@ -127,28 +164,83 @@ static bool limits(double number)
     return !isnan(number) && number > 0;
 }
 
-static void clip(optimizer_state *s, value *gradients)
+static value clip_norm(optimizer_state *s, uint32_t index, value gradient)
 {
     graph *const g = s->g;
+    const float norm_max = (float)s->base->clipnorm;
+    const value norm = op_unary(g, UNARY_SQRT, squares_sum(s, index, gradient));
+    const value below = arith_max(g, norm, graph_scalar(g, norm_max));
+
+    if (s->rows[index] != NULL) {
+        const value factor = op_div(g, graph_scalar(g, norm_max), below);
+        gradient_rows_map(g, s->rows[index], op_mul, factor);
+    }
+    return op_div(g, arith_affine(g, gradient, norm_max, 0), below);
+}
+
+static value clip_value(optimizer_state *s, uint32_t index, value gradient)
+{
+    const float value_max = (float)s->base->clipvalue;
+
+    if (s->rows[index] == NULL) return arith_clip(s->g, gradient, -value_max, value_max);
+    gradient_rows_clip(s->g, s->rows[index], value_max);
+    return gradient_rows_sum(s->g, s->rows[index], UNARY_IDENTITY);
+}
+
+static void clip(optimizer_state *s, value *gradients)
+{
     const optimizer_base *const b = s->base;
-    const float norm_max = (float)b->clipnorm, value_max = (float)b->clipvalue;
     value factor = VALUE_NONE;
 
     if (!limits(b->clipnorm) && limits(b->global_clipnorm)) {
-        factor = global_factor(g, gradients, s->count, (float)b->global_clipnorm);
+        factor = global_factor(s, gradients, (float)b->global_clipnorm);
     }
     for (uint32_t i = 0; i < s->count; i++) {
         if (gradients[i] == VALUE_NONE) continue;
         if (limits(b->clipnorm)) {
-            const value norm =
-                arith_max(g, arith_norm(g, gradients[i], 0), graph_scalar(g, norm_max));
-            gradients[i] = op_div(g, arith_affine(g, gradients[i], norm_max, 0), norm);
+            gradients[i] = clip_norm(s, i, gradients[i]);
         } else if (factor != VALUE_NONE) {
-            gradients[i] = op_mul(g, gradients[i], factor);
+            gradients[i] = op_mul(s->g, gradients[i], factor);
+            s->rows[i] = NULL; /* Keras's product is dense */
         } else if (limits(b->clipvalue)) {
-            gradients[i] = arith_clip(g, gradients[i], -value_max, value_max);
+            gradients[i] = clip_value(s, i, gradients[i]);
         }
     }
+}
+
+static gradient_rows *find_rows(optimizer_state *s, value gradient)
+{
+    gradient_rows found;
+
+    if (!graph_ok(s->g) || !gradient_rows_find(s->g, gradient, &found)) return NULL;
+    gradient_rows *const kept = region_new(s->e->home, gradient_rows, 1);
+    if (kept == NULL) {
+        (void)region_fail(s->e->home, &s->g->error, "optimizer", "its gradients");
+        return NULL;
+    }
+    *kept = found;
+    return kept;
+}
+
+/* A gradient without the scale of the loss, added up over steps. What Keras adds is dense. */
+static value prepare_gradient(optimizer_state *s, uint32_t index, value gradient, value is_update)
+{
+    graph *const g = s->g;
+
+    s->rows[index] = find_rows(s, gradient);
+    if (s->loss_scale_variable != VALUE_NONE) {
+        if (s->rows[index] != NULL)
+            gradient_rows_map(g, s->rows[index], op_div, s->loss_scale_variable);
+        gradient = op_div(g, gradient, s->loss_scale_variable);
+    }
+    if (!isnan(s->loss_scale_factor)) {
+        const value scale = graph_scalar(g, (float)s->loss_scale_factor);
+        if (s->rows[index] != NULL) gradient_rows_map(g, s->rows[index], op_div, scale);
+        gradient = op_div(g, gradient, scale);
+    }
+    if (s->accumulators == NULL) return gradient;
+    s->rows[index] = NULL;
+    return accumulate(s, index, gradient, is_update);
 }
 
 /* False (and a failure) when no variable has a gradient. */
@@ -158,17 +250,11 @@ static bool prepare_gradients(optimizer_state *s, const value *given, value *gra
     graph *const g = s->g;
     bool has_some = s->count == 0;
 
-    for (uint32_t i = 0; i < s->count; i++) {
+    for (uint32_t i = 0; i < s->count && graph_ok(g); i++) {
         gradients[i] = given[i];
         if (given[i] == VALUE_NONE) continue;
         has_some = true;
-        if (s->loss_scale_variable != VALUE_NONE) {
-            gradients[i] = op_div(g, gradients[i], s->loss_scale_variable);
-        }
-        if (!isnan(s->loss_scale_factor)) {
-            gradients[i] = op_div(g, gradients[i], graph_scalar(g, (float)s->loss_scale_factor));
-        }
-        if (s->accumulators != NULL) gradients[i] = accumulate(s, i, gradients[i], is_update);
+        gradients[i] = prepare_gradient(s, i, given[i], is_update);
     }
     if (!has_some) {
         (void)graph_fail(g, EBB_E_ARGUMENT,
@@ -176,7 +262,7 @@ static bool prepare_gradients(optimizer_state *s, const value *given, value *gra
                          "on any trainable weight?",
                          s->o->def->entry.name);
     }
-    clip(s, gradients);
+    if (graph_ok(g)) clip(s, gradients);
     return graph_ok(g);
 }
 
@@ -242,9 +328,14 @@ static value average(optimizer_state *s, const averaging *a, uint32_t index, val
     return a->is_overwriting != VALUE_NONE ? op_select(g, a->is_overwriting, after, w) : w;
 }
 
+static value latest_of(const optimizer_variable *variable)
+{
+    return variable->latest != VALUE_NONE ? variable->latest : variable->v;
+}
+
 static value next_value(optimizer_state *s, uint32_t index, value gradient, value is_update)
 {
-    const value before = s->variables[index].v;
+    const value before = latest_of(&s->variables[index]);
 
     if (gradient == VALUE_NONE) return before;
     const value w = s->o->def->update(s, index, decayed(s, index, before), gradient);
@@ -256,7 +347,8 @@ void optimizer_apply_usual(optimizer_state *s, const value *given)
     graph *const g = s->g;
     value *const gradients = region_new(s->e->home, value, s->count > 0 ? s->count : 1);
 
-    if (gradients == NULL) {
+    s->rows = region_new(s->e->home, gradient_rows *, s->count > 0 ? s->count : 1);
+    if (gradients == NULL || s->rows == NULL) {
         if (graph_ok(g)) (void)region_fail(s->e->home, &g->error, "optimizer", "its gradients");
         return;
     }
@@ -272,7 +364,9 @@ void optimizer_apply_usual(optimizer_state *s, const value *given)
         if (gradients[i] != VALUE_NONE && variable->constraint != NULL) {
             w = constraint_emit(g, variable->constraint, w);
         }
-        if (w != variable->v) optimizer_put_if(s, s->keep, variable->v, w);
+        if (s->keep != VALUE_NONE && w != latest_of(variable))
+            w = op_select(g, s->keep, w, latest_of(variable));
+        if (w != variable->v) train_assign(s->e, variable->v, w);
     }
     optimizer_put_if(s, s->keep, s->iteration, op_add(g, s->iteration, graph_scalar_i32(g, 1)));
 }

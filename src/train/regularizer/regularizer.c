@@ -26,6 +26,18 @@ value regularizer_emit(graph *g, const train_object *regularizer, value x)
     return ((const regularizer_def *)regularizer->entry)->emit(g, regularizer->config, x);
 }
 
+value penalty_emit(graph *g, region *home, const json *given, const char *where, value x)
+{
+    train_object regularizer;
+    ebb_error error = {0};
+
+    if (!graph_ok(g)) return VALUE_NONE;
+    if (regularizer_read(home, given, where, &regularizer, &error) == EBB_OK)
+        return regularizer_emit(g, &regularizer, x);
+    g->error = error;
+    return VALUE_NONE;
+}
+
 /* -- L1, L2, L1L2: l1 * sum(|x|) + l2 * sum(x^2) ------------------------------------------------
  */
 

@@ -17,5 +17,7 @@ ebb_status regularizer_read(region *home, const json *given, const char *where,
                             train_object *result, ebb_error *error);
 /* The penalty, an F32 scalar, on `x` of F32. */
 value regularizer_emit(graph *g, const train_object *regularizer, value x);
+/* Both at once: the penalty_function of assemble_options. */
+value penalty_emit(graph *g, region *home, const json *given, const char *where, value x);
 
 #endif
