@@ -13,6 +13,7 @@
 #define EBB_H
 
 #include "ebb/arrays.h"
+#include "ebb/build.h"
 #include "ebb/memory.h"
 #include "ebb/model.h"
 #include "ebb/runtime.h"

@@ -31,6 +31,11 @@ typedef struct ebb_weak {
     uint64_t id;
 } ebb_weak;
 
+/** A part of a runtime's memory with models that go together (ebb/build.h). {0} = none. */
+typedef struct ebb_scope {
+    uint64_t id;
+} ebb_scope;
+
 /** Zero in any field means the default named beside it. */
 typedef struct ebb_load_options {
     size_t struct_size;
@@ -47,10 +52,11 @@ typedef struct ebb_load_options {
     const char *architecture; /**< JSON file with the architecture, for files with weights only */
     bool inference_only;      /**< fold and pack freely: the least memory; weights cannot be read
                                    back or set, and the model cannot be trained */
+    ebb_scope scope;          /**< where the model lives; {0} = in the runtime itself */
 } ebb_load_options;
 #define EBB_LOAD_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(ebb_load_options), 0, 0, 0, 0, 0, 0, NULL, NULL, false                              \
+        sizeof(ebb_load_options), 0, 0, 0, 0, 0, 0, NULL, NULL, false, {0}                         \
     }
 
 /** Bytes a load will take, stated without reading a weight. */
@@ -219,10 +225,11 @@ typedef struct ebb_save_options {
     size_t struct_size;
     bool keep_existing; /**< refuse (EBB_E_STATE) to replace a file */
     bool deflate;       /**< compress, .keras only: a smaller file that takes longer to load */
+    bool without_optimizer; /**< leave the optimizer's state out: about a third of the file */
 } ebb_save_options;
 #define EBB_SAVE_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(ebb_save_options), false, false                                                     \
+        sizeof(ebb_save_options), false, false, false                                              \
     }
 
 /**
@@ -235,8 +242,11 @@ typedef struct ebb_save_options {
  *
  * A `.keras` file of Keras 3 keeps its configuration to the letter; models of Keras 1 and 2 are
  * written in the terms of Keras 3. Weights are those of this moment, in the types they have; arrays
- * of older versions and what LoRA added stay as they were converted. Settings of compile() by Keras
- * 1 and 2 are left out, but not those of Keras 3.
+ * of older versions and what LoRA added stay as they were converted.
+ *
+ * A compiled model takes its settings of compile() and the state of its optimizer along: Keras goes
+ * on training from the file, and so does ebb_model_compile(). Of a model that is not compiled those
+ * of its file are kept, if Keras 3 wrote them and the file is still there.
  *
  * The file appears whole or not at all: it is written beside its name, forced to disk and renamed,
  * so whatever happens the old file or the new one is there. Equal models give equal files.

@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-/* -- compile ---------------------------------------------------------------------------------- */
+/* -- compile ----------------------------------------------------------------------------------- */
 
 /**
  * What Model.compile() takes. Objects are a name ("adam", "mse") or the JSON that Keras writes
@@ -28,17 +28,17 @@ extern "C" {
  */
 typedef struct ebb_compile_options {
     size_t struct_size;
-    const char *optimizer;        /**< name or JSON; NULL = "rmsprop" (if a loss or metric is given) */
-    const char *loss;             /**< name or JSON; a JSON list or object by output for several */
-    const char *loss_weights;     /**< JSON number, list or object by output; NULL = 1 each */
-    const char *metrics;          /**< name; JSON list, list of lists or object by output */
+    const char *optimizer;    /**< name or JSON; NULL = "rmsprop" (if a loss or metric is given) */
+    const char *loss;         /**< name or JSON; a JSON list or object by output for several */
+    const char *loss_weights; /**< JSON number, list or object by output; NULL = 1 each */
+    const char *metrics;      /**< name; JSON list, list of lists or object by output */
     const char *weighted_metrics; /**< the same; these see sample weights */
     uint64_t seed;                /**< of dropout and other random layers */
     uint64_t bytes_max;           /**< limit of training, all classes; 0 = none. Below the plan,
                                        activations are computed again instead of kept */
-    uint32_t batch;               /**< rows planned for; 0 = 32. Other sizes are planned when seen */
-    uint32_t threads;             /**< 0 = chosen from the work */
-    bool forget_state;            /**< a fresh optimizer also where the file has its state */
+    uint32_t batch;    /**< rows planned for; 0 = 32. Other sizes are planned when seen */
+    uint32_t threads;  /**< 0 = chosen from the work */
+    bool forget_state; /**< a fresh optimizer also where the file has its state */
 } ebb_compile_options;
 #define EBB_COMPILE_OPTIONS_INIT                                                                   \
     {                                                                                              \
@@ -67,7 +67,7 @@ EBB_API ebb_status ebb_model_uncompile(ebb_model model, ebb_receipt *receipt, eb
 /** @return is it compiled? false for a stale handle */
 EBB_API bool ebb_model_compiled(ebb_model model);
 
-/* -- data ------------------------------------------------------------------------------------- */
+/* -- data -------------------------------------------------------------------------------------- */
 
 /** One batch. Sample weights: one view per output, or one for all; count 0 = none. A view of rank
  *  0 without data in `sample_weight` is none for that output. */
@@ -77,15 +77,22 @@ typedef struct ebb_batch {
 
 /** Gives the next batch; its memory must last until the next call. @return EBB_OK; EBB_E_NOT_FOUND
  *  at the end of the data (an epoch then ends; `restart` is true for the first batch of each
- *  epoch); any other status ends training with it. */
+ *  epoch; with steps_per_epoch the data go on from epoch to epoch, and it is true for the very
+ *  first batch and after the end); any other status ends training with it. */
 typedef ebb_status (*ebb_batch_function)(void *context, bool restart, ebb_batch *batch,
                                          ebb_error *error);
 
 /**
  * Where batches come from: arrays, a function, or files; the others stay zero.
  * Arrays and callers' batches are borrowed. Files: `.npy` and `.npz` are read batch by batch
- * (bounded memory, the next one while this one trains); of a `.npz` a member "x", "y" or else the
- * first. `.csv`: numbers, one row a line, with or without a header.
+ * (bounded memory, the next one while this one trains); of a `.npz` the member with the name of the
+ * input or output, else "x0", "x1" ..., else "x" ("y", "sample_weight"), else the first. Compressed
+ * members are inflated as a whole, at most 1 GiB. Without y_files, targets are looked for in the
+ * files of x.
+ *
+ * `.csv`: numbers, one row a line, with or without a header, separated by ',', ';' or tabs; read as
+ * a whole into float32. x has all columns but the last ones, which are targets, one for each output
+ * whose y file is this file (without y_files: one for each output).
  */
 typedef struct ebb_data {
     ebb_views x, y, sample_weight;
@@ -95,7 +102,7 @@ typedef struct ebb_data {
     const char *sample_weight_file;
 } ebb_data;
 
-/* -- callbacks and History ---------------------------------------------------------------------- */
+/* -- callbacks and History --------------------------------------------------------------------- */
 
 typedef enum ebb_moment {
     EBB_TRAIN_BEGIN,
@@ -105,7 +112,9 @@ typedef enum ebb_moment {
     EBB_BATCH_BEGIN,
     EBB_BATCH_END, /**< logs: loss and metrics so far in this epoch */
     EBB_TEST_BEGIN,
-    EBB_TEST_END
+    EBB_TEST_END, /**< logs: loss and metrics */
+    EBB_TEST_BATCH_BEGIN,
+    EBB_TEST_BATCH_END /**< logs: loss and metrics so far in this evaluation */
 } ebb_moment;
 
 typedef struct ebb_log_value {
@@ -134,17 +143,17 @@ typedef struct ebb_callback {
     void *context;
 } ebb_callback;
 
-/* -- fit, evaluate ------------------------------------------------------------------------------- */
+/* -- fit, evaluate ----------------------------------------------------------------------------- */
 
 typedef struct ebb_fit_options {
     size_t struct_size;
-    uint32_t batch_size;    /**< 0 = 32 */
-    uint32_t epochs;        /**< 0 = 1; the number of the last one, as in Keras */
+    uint32_t batch_size; /**< 0 = 32 */
+    uint32_t epochs;     /**< 0 = 1; the number of the last one, as in Keras */
     uint32_t initial_epoch;
     uint64_t steps_per_epoch, validation_steps; /**< 0 = all of the data */
     uint32_t validation_freq;                   /**< 0 = every epoch */
     uint32_t validation_batch_size;             /**< 0 = batch_size */
-    double validation_split;                    /**< the last part of the arrays, before shuffling */
+    double validation_split; /**< the last part of the arrays, before shuffling */
     const ebb_data *validation;
     const char *class_weight; /**< JSON {"0": 1.0, "1": 5.0}; NULL = none */
     bool no_shuffle;
@@ -185,13 +194,11 @@ EBB_API ebb_status ebb_model_evaluate(ebb_model model, const ebb_data *data,
                                       const ebb_evaluate_options *options, double *results,
                                       size_t *count, ebb_error *error);
 
-/** One step. Results: loss and metrics of this batch (metrics since ebb_model_reset_metrics(), as
- *  in Keras). *count as in evaluate. */
+/** One step. Results: loss and metrics of this batch alone. *count as in evaluate. */
 EBB_API ebb_status ebb_model_train_on_batch(ebb_model model, const ebb_batch *batch,
                                             double *results, size_t *count, ebb_error *error);
-EBB_API ebb_status ebb_model_test_on_batch(ebb_model model, const ebb_batch *batch,
-                                           double *results, size_t *count, ebb_error *error);
-EBB_API ebb_status ebb_model_reset_metrics(ebb_model model, ebb_error *error);
+EBB_API ebb_status ebb_model_test_on_batch(ebb_model model, const ebb_batch *batch, double *results,
+                                           size_t *count, ebb_error *error);
 /** Name of result `index` ("loss", "accuracy"); static until the model is compiled again.
  *  @return NULL out of range */
 EBB_API const char *ebb_model_metric(ebb_model model, uint32_t index);
@@ -200,6 +207,8 @@ EBB_API const char *ebb_model_metric(ebb_model model, uint32_t index);
  *  @return EBB_OK; EBB_E_STALE; EBB_E_STATE (nothing runs) */
 EBB_API ebb_status ebb_model_cancel(ebb_model model);
 
+/** The rate of the next step, also where it follows a schedule. @return EBB_OK; EBB_E_STALE;
+ *  EBB_E_STATE (not compiled, no optimizer, several) */
 EBB_API ebb_status ebb_model_learning_rate(ebb_model model, double *rate, ebb_error *error);
 /** @return EBB_E_STATE when it follows a schedule */
 EBB_API ebb_status ebb_model_learning_rate_set(ebb_model model, double rate, ebb_error *error);

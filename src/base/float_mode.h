@@ -1,6 +1,6 @@
 /* float_mode.h -- how this thread computes with numbers too small to be normal. On such numbers a
- * step takes many times as long; TensorFlow rounds them to zero in its kernels, and so does training
- * here. A mode is a plain number: 0 where the processor has nothing to choose. */
+ * step takes many times as long; TensorFlow rounds them to zero in its kernels, and so does
+ * training here. A mode is a plain number: 0 where the processor has nothing to choose. */
 #ifndef EBB_BASE_FLOAT_MODE_H
 #define EBB_BASE_FLOAT_MODE_H
 

@@ -20,7 +20,9 @@ typedef enum handle_kind {
     HANDLE_MODEL,
     HANDLE_GRAPH,
     HANDLE_SESSION,
-    HANDLE_ARRAYS
+    HANDLE_ARRAYS,
+    HANDLE_BUILDER,
+    HANDLE_SCOPE
 } handle_kind;
 
 /* 0: no slot left or no memory for a chunk. */

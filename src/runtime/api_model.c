@@ -40,11 +40,15 @@ ebb_status ebb_model_load(ebb_runtime handle, const char *path, const ebb_load_o
 ebb_status ebb_model_unload(ebb_model handle, const ebb_unload_options *options,
                             ebb_receipt *receipt, ebb_error *error)
 {
+    uint64_t scope_id = 0;
+    ebb_status status = EBB_E_STALE;
     runtime *r = model_owner_acquire(handle, "ebb_model_unload", error);
 
     if (r == NULL) return EBB_E_STALE;
     const uint64_t owner = r->id;
-    const ebb_status status = model_unload(handle.id, options, receipt, error);
+    if (model_scope_acquire(handle, &scope_id, "ebb_model_unload", error))
+        status = model_unload(handle.id, options, receipt, error);
+    model_scope_release(scope_id);
     handle_release(owner);
     return status;
 }
@@ -52,11 +56,15 @@ ebb_status ebb_model_unload(ebb_model handle, const ebb_unload_options *options,
 ebb_status ebb_model_delete(ebb_model handle, const ebb_unload_options *options,
                             ebb_receipt *receipt, ebb_error *error)
 {
+    uint64_t scope_id = 0;
+    ebb_status status = EBB_E_STALE;
     runtime *r = model_owner_acquire(handle, "ebb_model_delete", error);
 
     if (r == NULL) return EBB_E_STALE;
     const uint64_t owner = r->id;
-    const ebb_status status = model_delete(handle, options, receipt, error);
+    if (model_scope_acquire(handle, &scope_id, "ebb_model_delete", error))
+        status = model_delete(handle, options, receipt, error);
+    model_scope_release(scope_id);
     handle_release(owner);
     return status;
 }

@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 #include "mem/handle.h"
-#include "runtime/model.h"
+#include "runtime/training.h"
 
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t hooks_once = PTHREAD_ONCE_INIT;
@@ -21,7 +21,10 @@ static void prepare(void)
     pthread_mutex_lock(&list_mutex);
     for (runtime *r = runtimes; r != NULL; r = r->next) {
         pthread_mutex_lock(&r->mutex);
-        for (model *m = r->models; m != NULL; m = m->next) pthread_mutex_lock(&m->mutex);
+        for (model *m = r->models; m != NULL; m = m->next) {
+            pthread_mutex_lock(&m->training_mutex); /* between two steps */
+            pthread_mutex_lock(&m->mutex);
+        }
         pthread_mutex_lock(&r->executor.mutex);
     }
     handle_before_fork();
@@ -32,7 +35,10 @@ static void release_own(void)
 {
     for (runtime *r = runtimes; r != NULL; r = r->next) {
         pthread_mutex_unlock(&r->executor.mutex);
-        for (model *m = r->models; m != NULL; m = m->next) pthread_mutex_unlock(&m->mutex);
+        for (model *m = r->models; m != NULL; m = m->next) {
+            pthread_mutex_unlock(&m->mutex);
+            pthread_mutex_unlock(&m->training_mutex);
+        }
         pthread_mutex_unlock(&r->mutex);
     }
     pthread_mutex_unlock(&list_mutex);
@@ -51,6 +57,10 @@ static void reset_model(model *m)
     for (uint32_t i = 0; i < m->entry_max; i++) m->entries[i].users = 0;
     atomic_store(&m->lane_waiters, 0);
     pthread_cond_init(&m->lane_free, NULL);
+    atomic_store(&m->is_compiling, false);
+    if (m->training == NULL) return;
+    atomic_store(&m->training->is_busy, false);
+    atomic_store(&m->training->lookers, 0);
 }
 
 static void in_child(void)

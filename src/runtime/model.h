@@ -41,15 +41,29 @@ typedef struct plan_entry {
     uint32_t users;
 } plan_entry;
 
+typedef struct training training;
+typedef struct recipe recipe;
+
+/* A layer frozen or freed after loading, with all inside it. */
+typedef struct trainable_choice {
+    struct trainable_choice *next; /* an earlier one */
+    const char *layer;
+    bool is_trainable;
+} trainable_choice;
+
 struct model {
     uint64_t id;
     runtime *owner;
     model *next, *previous; /* in runtime->models */
+    scope *scope;           /* it lives in; NULL: the runtime */
+    bool pins_scope;        /* while it is made */
     region *home, *store, *arenas, *plans;
     description *d;
     built_model *built;
-    const char *file; /* absolute path it came from */
+    const char *file; /* absolute path it came from; NULL: it was built */
     weight_source *sources;
+    const weight_reader *maker; /* while it is made from a recipe: instead of `sources` */
+    uint64_t maker_bytes;       /* most scratch bytes that it takes */
     weights *weights;
     executable *planned[PLANNED_MAX]; /* rows 1, rows batch */
     uint32_t planned_count;
@@ -66,6 +80,12 @@ struct model {
     bool is_row_wise;     /* a batch may run in passes */
     bool holds_executor;
     ebb_load_options options; /* with defaults filled in */
+    training *training;             /* NULL: not compiled */
+    pthread_mutex_t training_mutex; /* a step, or publishing its weights */
+    region *choices_home;           /* NULL: none */
+    trainable_choice *choices;      /* the last one made first */
+    atomic_bool is_compiling;
+    atomic_bool is_behind;          /* the variables of training are newer than the weights */
     ebb_model_info info;
     uint64_t load_ns;
 };
@@ -78,6 +98,9 @@ ebb_status load_options_read(const ebb_load_options *options, ebb_load_options *
  */
 ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *options,
                        model **result, ebb_error *error);
+/* The same from a recipe (recipe.h); NULL: from the file. */
+ebb_status model_stage_recipe(runtime *r, const char *path, const recipe *recipe,
+                              const ebb_load_options *options, model **result, ebb_error *error);
 /* Closes whatever a stage or load made, from any point on. Returns threads ended. NULL is a no-op.
  */
 uint32_t model_discard(model *m);
@@ -90,8 +113,16 @@ void model_plan_read(const model *m, ebb_plan *plan);
 ebb_status model_plan(runtime *r, const char *path, const ebb_load_options *options, ebb_plan *plan,
                       model **staged, ebb_error *error);
 
+ebb_status model_plan_recipe(runtime *r, const char *path, const recipe *recipe,
+                             const ebb_load_options *options, ebb_plan *plan, model **staged,
+                             ebb_error *error);
+
 ebb_status model_load(runtime *r, const char *path, const ebb_load_options *options, uint64_t *id,
                       ebb_error *error);
+/* Weights, code, arenas, seal, handle: the second half of a load, since `begin`. On failure the
+ * staged model is discarded. */
+ebb_status model_finish(model *staged, const char *path, uint64_t begin, uint64_t *id,
+                        ebb_error *error);
 /* Waits for users, then gives everything back. The runtime must be pinned or closing. */
 ebb_status model_unload(uint64_t id, const ebb_unload_options *options, ebb_receipt *receipt,
                         ebb_error *error);
@@ -104,10 +135,18 @@ ebb_status model_delete(ebb_model handle, const ebb_unload_options *options, ebb
 model *model_acquire(ebb_model handle, const char *where, ebb_error *error);
 /* The runtime of a model, pinned until handle_release(r->id). For calls that outlive the model. */
 runtime *model_owner_acquire(ebb_model handle, const char *where, ebb_error *error);
+/* The scope of a model, pinned as well, so that it is not closed while its model is taken apart:
+ * its id, 0 for none; false: it is being closed. */
+bool model_scope_acquire(ebb_model handle, uint64_t *id, const char *where, ebb_error *error);
+void model_scope_release(uint64_t id);
 
 /* -- predict -------------------------------------------------------------------------------------
  */
 
+/* Fits a view to input `index` of a graph: type, rank, lengths; symbols[] (-1: not known yet) get
+ * what unknown axes are. */
+ebb_status input_read(const graph *g, uint32_t index, const char *name, ebb_view *view,
+                      int64_t *symbols, ebb_error *error);
 ebb_status model_predict(model *m, const ebb_views *inputs, const ebb_views *outputs,
                          ebb_error *error);
 ebb_status model_output_shapes(model *m, const ebb_views *inputs, ebb_view *outputs, size_t count,

@@ -7,8 +7,9 @@
 #include "base/status.h"
 #include "mem/handle.h"
 #include "runtime/meter.h"
-#include "runtime/model.h"
 #include "runtime/options.h"
+#include "runtime/scope.h"
+#include "runtime/training.h"
 
 /* -- admission ----------------------------------------------------------------------------------
  */
@@ -44,7 +45,8 @@ static ebb_status admit(runtime *r, const model *m, const char *path, const ebb_
                     "%" PRIu64 "; raise it, plan for a smaller batch or fewer lanes",
                     plan->total, plan->peak, m->options.bytes_max);
     }
-    if (limit == 0 || (live <= limit && plan->peak <= limit - live)) return EBB_OK;
+    if (limit == 0 || (live <= limit && plan->peak <= limit - live))
+        return scope_admit(m, path, plan, error);
     list_models(r, loaded, sizeof loaded);
     return fail(error, EBB_E_MEMORY, path,
                 "needs %" PRIu64 " bytes while loading, but of the runtime's limit of %" PRIu64
@@ -67,11 +69,12 @@ static ebb_status read_weight(void *context, region *scratch, uint32_t index, ui
 
 static ebb_status fill_weights(model *m, ebb_error *error)
 {
-    const weight_reader reader = {read_weight, m};
+    const weight_reader file = {read_weight, m};
     region *staging = region_open(m->home, "staging", EBB_CLASS_SCRATCH, 0);
 
     if (staging == NULL) return region_fail(m->home, error, m->info.path, "staging");
-    ebb_status status = weights_fill(m->weights, m->store, staging, &reader, error);
+    ebb_status status = weights_fill(m->weights, m->store, staging,
+                                     m->maker != NULL ? m->maker : &file, error);
     region_close(staging);
     if (status == EBB_OK) status = description_finish(m->d, error);
     return status;
@@ -137,6 +140,7 @@ static ebb_status make_ready(model *m, ebb_error *error)
     if (m->plans == NULL) return region_fail(m->home, error, m->info.path, "the plan cache");
     region_mark_cached(m->plans);
     m->options.architecture = m->options.device = NULL; /* the caller's strings */
+    m->maker = NULL;
     return EBB_OK;
 }
 
@@ -167,13 +171,20 @@ void model_unlink(model *m)
 ebb_status model_plan(runtime *r, const char *path, const ebb_load_options *options, ebb_plan *plan,
                       model **staged, ebb_error *error)
 {
+    return model_plan_recipe(r, path, NULL, options, plan, staged, error);
+}
+
+ebb_status model_plan_recipe(runtime *r, const char *path, const recipe *recipe,
+                             const ebb_load_options *options, ebb_plan *plan, model **staged,
+                             ebb_error *error)
+{
     ebb_load_options asked;
     ebb_status status = load_options_read(options, &asked, error);
 
     if (status != EBB_OK) return status;
     const uint64_t limit = asked.bytes_max;
     asked.bytes_max = 0; /* a limit too low for staging is answered with the whole plan as well */
-    status = model_stage(r, path, &asked, staged, error);
+    status = model_stage_recipe(r, path, recipe, &asked, staged, error);
     if (status != EBB_OK) return status;
     (*staged)->options.bytes_max = limit;
     model_plan_read(*staged, plan);
@@ -188,9 +199,18 @@ ebb_status model_load(runtime *r, const char *path, const ebb_load_options *opti
     const uint64_t begin = clock_ns();
     model *m = NULL;
     ebb_plan plan;
-    ebb_status status = model_plan(r, path, options, &plan, &m, error);
+    const ebb_status status = model_plan(r, path, options, &plan, &m, error);
 
-    if (status == EBB_OK) status = make_ready(m, error);
+    if (status == EBB_OK) return model_finish(m, path, begin, id, error);
+    model_discard(m);
+    return status;
+}
+
+ebb_status model_finish(model *m, const char *path, uint64_t begin, uint64_t *id, ebb_error *error)
+{
+    runtime *const r = m->owner;
+    ebb_status status = make_ready(m, error);
+
     if (status == EBB_OK) {
         m->load_ns = m->info.load_ns = clock_ns() - begin;
         link_model(r, m);
@@ -206,6 +226,9 @@ ebb_status model_load(runtime *r, const char *path, const ebb_load_options *opti
     }
     log_line(&r->log, EBB_LOG_INFO, "loaded %s: %" PRIu64 " bytes in %.1f ms", path,
              region_bytes_live(m->home), (double)m->load_ns / 1e6);
+    scope *const s = m->pins_scope ? m->scope : NULL;
+    m->pins_scope = false;
+    scope_release(s);
     return EBB_OK;
 }
 
@@ -219,16 +242,20 @@ uint32_t model_discard(model *m)
 
     if (m == NULL) return 0;
     runtime *const r = m->owner;
+    scope *const pinned = m->pins_scope ? m->scope : NULL;
+    threads = training_close(m->training);
     plans_close(m);
     for (uint32_t i = 0; i < m->planned_count; i++) {
         trim |= makes_code(m->planned[i]);
         executable_close(m->planned[i]);
     }
     description_close(m->d);
-    if (m->holds_executor) threads = executor_release(&r->executor);
+    if (m->holds_executor) threads += executor_release(&r->executor);
     pthread_cond_destroy(&m->lane_free);
+    pthread_mutex_destroy(&m->training_mutex);
     pthread_mutex_destroy(&m->mutex);
     region_close(m->home);
+    scope_release(pinned);
     if (trim) runtime_rest(r);
     return threads;
 }
@@ -292,10 +319,37 @@ model *model_acquire(ebb_model handle, const char *where, ebb_error *error)
 
 runtime *model_owner_acquire(ebb_model handle, const char *where, ebb_error *error)
 {
-    const model *m = model_acquire(handle, where, error);
+    model *m = model_acquire(handle, where, error);
 
     if (m == NULL) return NULL;
+    if (training_is_own(m)) {
+        fail(error, EBB_E_STATE, where, "called by a callback of the training it would wait for");
+        handle_release(handle.id);
+        return NULL;
+    }
     const ebb_runtime owner = {m->owner->id};
     handle_release(handle.id);
     return runtime_acquire(owner, where, error);
+}
+
+bool model_scope_acquire(ebb_model handle, uint64_t *id, const char *where, ebb_error *error)
+{
+    const model *m = model_acquire(handle, where, error);
+
+    *id = 0;
+    if (m == NULL) return false;
+    const uint64_t found = m->scope != NULL ? m->scope->id : 0;
+    handle_release(handle.id);
+    if (found == 0) return true;
+    if (handle_acquire(HANDLE_SCOPE, found) == NULL) {
+        fail(error, EBB_E_STALE, where, "the model goes with its scope, which is being closed");
+        return false;
+    }
+    *id = found;
+    return true;
+}
+
+void model_scope_release(uint64_t id)
+{
+    if (id != 0) handle_release(id);
 }

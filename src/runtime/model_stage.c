@@ -12,6 +12,8 @@
 #include "graph/pass.h"
 #include "runtime/model.h"
 #include "runtime/options.h"
+#include "runtime/recipe.h"
+#include "runtime/scope.h"
 
 #define FORM_SEQUENCE 64 /* length assumed for unknown axes when only weight forms are wanted */
 
@@ -42,22 +44,31 @@ static ebb_status open_regions(runtime *r, const char *path, const ebb_load_opti
                                model **result, ebb_error *error)
 {
     const char *slash = strrchr(path, '/');
-    region *home = region_open(r->root, slash != NULL && slash[1] != 0 ? slash + 1 : path,
+    scope *s = NULL;
+    const ebb_status found = scope_acquire(r, o->scope, &s, error);
+
+    if (found != EBB_OK) return found;
+    region *parent = s != NULL ? s->home : r->root;
+    region *home = region_open(parent, slash != NULL && slash[1] != 0 ? slash + 1 : path,
                                EBB_CLASS_META, o->bytes_max);
 
-    if (home == NULL) return region_fail(r->root, error, path, "a model");
-    model *m = region_new(home, model, 1);
+    model *m = home == NULL ? NULL : region_new(home, model, 1);
     if (m == NULL) {
-        const ebb_status status = region_fail(home, error, path, "a model");
+        const ebb_status status =
+            region_fail(home == NULL ? parent : home, error, path, "a model");
         region_close(home);
+        scope_release(s);
         return status;
     }
     *result = m;
+    m->scope = s;
+    m->pins_scope = s != NULL;
     m->owner = r;
     m->home = home;
     m->options = *o;
     m->entry_max = o->plans_max;
     pthread_mutex_init(&m->mutex, NULL);
+    pthread_mutex_init(&m->training_mutex, NULL);
     pthread_cond_init(&m->lane_free, NULL);
     m->store = region_open(home, "weights", EBB_CLASS_WEIGHTS, 0);
     m->arenas = region_open(home, "lanes", EBB_CLASS_ACTIVATIONS, 0);
@@ -86,9 +97,19 @@ static ebb_status check_ports(const model *m, const char *path, ebb_error *error
     return EBB_OK;
 }
 
-static ebb_status read_and_build(model *m, const char *path, ebb_error *error)
+/* Nothing to bind: the weights are made. */
+static ebb_status prepare_maker(model *m, ebb_error *error)
 {
-    ebb_status status = format_read(m->home, path, m->options.architecture, &m->d, error);
+    m->sources = region_new(m->home, weight_source, (size_t)m->built->weight_count + 1);
+    m->maker_bytes = weight_maker_bytes(m->built);
+    return m->sources != NULL ? EBB_OK : region_fail(m->home, error, m->d->path, "the weights");
+}
+
+static ebb_status read_and_build(model *m, const char *path, const recipe *p, ebb_error *error)
+{
+    ebb_status status = p != NULL
+                            ? recipe_read(m->home, p, &m->d, error)
+                            : format_read(m->home, path, m->options.architecture, &m->d, error);
 
     if (status != EBB_OK) return status;
     if (m->d->model == NULL) {
@@ -97,8 +118,9 @@ static ebb_status read_and_build(model *m, const char *path, ebb_error *error)
     }
     status = assemble_model(m->home, m->d, NULL, &m->built, error);
     if (status == EBB_OK) status = check_ports(m, path, error);
-    if (status == EBB_OK)
+    if (status == EBB_OK && p == NULL)
         status = bind_weights(m->home, m->d, m->built, NULL, NULL, &m->sources, error);
+    if (status == EBB_OK && p != NULL) status = prepare_maker(m, error);
     if (status == EBB_OK) status = passes_run(m->built->graph, m->options.inference_only, error);
     if (status == EBB_OK) {
         status = weights_open(m->home, &m->owner->device, m->built->graph,
@@ -231,12 +253,12 @@ static const char *absolute_path(region *home, const char *path)
     return region_format(home, "%s/%s", here, path);
 }
 
-static ebb_status describe(model *m, const char *path, ebb_error *error)
+static ebb_status describe(model *m, const char *path, bool is_file, ebb_error *error)
 {
     ebb_model_info *info = &m->info;
 
     copy_text(info->name, sizeof info->name, m->d->model->name);
-    copy_text(info->path, sizeof info->path, path);
+    copy_text(info->path, sizeof info->path, is_file ? path : "");
     copy_text(info->format, sizeof info->format, m->d->format);
     copy_text(info->keras_version, sizeof info->keras_version, m->d->keras_version);
     info->inputs = m->built->input_count;
@@ -254,12 +276,18 @@ static ebb_status describe(model *m, const char *path, ebb_error *error)
     if (m->planned_count == 0) {
         info->threads = m->options.threads == 0 ? m->owner->device.threads : m->options.threads;
     }
-    m->file = absolute_path(m->home, path);
-    return m->file == NULL ? region_fail(m->home, error, path, "its path") : EBB_OK;
+    if (is_file) m->file = absolute_path(m->home, path);
+    return is_file && m->file == NULL ? region_fail(m->home, error, path, "its path") : EBB_OK;
 }
 
 ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *options,
                        model **result, ebb_error *error)
+{
+    return model_stage_recipe(r, path, NULL, options, result, error);
+}
+
+ebb_status model_stage_recipe(runtime *r, const char *path, const recipe *recipe,
+                              const ebb_load_options *options, model **result, ebb_error *error)
 {
     ebb_load_options o;
     ebb_status status = load_options_read(options, &o, error);
@@ -275,9 +303,9 @@ ebb_status model_stage(runtime *r, const char *path, const ebb_load_options *opt
     if (status == EBB_OK) status = open_regions(r, path, &o, result, error);
     if (status != EBB_OK) return status;
     model *m = *result;
-    status = read_and_build(m, path, error);
+    status = read_and_build(m, path, recipe, error);
     if (status == EBB_OK) status = plan_executables(m, error);
-    if (status == EBB_OK) status = describe(m, path, error);
+    if (status == EBB_OK) status = describe(m, path, recipe == NULL, error);
     return status;
 }
 
@@ -296,7 +324,8 @@ void model_plan_read(const model *m, ebb_plan *plan)
         plan->by_class[EBB_CLASS_ACTIVATIONS] += m->lane_count * region_block_bytes(m->arena_bytes);
     }
     for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) plan->total += plan->by_class[i];
-    plan->peak = region_bytes_live(m->home) + blocks + weights_scratch_bytes(m->weights);
+    plan->peak =
+        region_bytes_live(m->home) + blocks + weights_scratch_bytes(m->weights) + m->maker_bytes;
     if (plan->peak < plan->total) plan->peak = plan->total;
     plan->file_bytes = m->d->file_bytes;
     plan->parameters = m->built->parameters;

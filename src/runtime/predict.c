@@ -8,7 +8,7 @@
 
 #include "base/size.h"
 #include "base/status.h"
-#include "runtime/model.h"
+#include "runtime/training.h"
 #include "tensor/view.h"
 
 typedef struct prediction {
@@ -21,14 +21,12 @@ typedef struct prediction {
 /* -- inputs ---------------------------------------------------------------------------------------
  */
 
-static ebb_status shape_fault(const model *m, uint32_t index, const ebb_view *view,
-                              ebb_error *error)
+static ebb_status shape_fault(const graph *g, uint32_t index, const char *name,
+                              const ebb_view *view, ebb_error *error)
 {
-    const graph *g = m->built->graph;
     char expected[160], got[160];
 
-    return fail(error, EBB_E_SHAPE, m->built->inputs[index].name,
-                "input %u: expected shape %s, got %s", index,
+    return fail(error, EBB_E_SHAPE, name, "input %u: expected shape %s, got %s", index,
                 shape_text(g, graph_shape(g, g->inputs[index]), expected, sizeof expected),
                 dims_text(view->rank, view->dims, got, sizeof got));
 }
@@ -50,32 +48,31 @@ static bool fit_rank(const graph *g, value input, ebb_view *view)
     return false;
 }
 
-static ebb_status read_input(prediction *p, uint32_t index, ebb_error *error)
+ebb_status input_read(const graph *g, uint32_t index, const char *name, ebb_view *view,
+                      int64_t *symbols, ebb_error *error)
 {
-    const graph *g = p->m->built->graph;
-    ebb_view *view = &p->inputs[index];
     const value input = g->inputs[index];
     const shape *want = graph_shape(g, input);
 
     if (view->dtype == EBB_DTYPE_NONE) view->dtype = graph_value(g, input)->dtype;
     if (ebb_dtype_bytes(view->dtype) == 0) {
-        return fail(error, EBB_E_DTYPE, p->m->built->inputs[index].name,
-                    "input %u: %d is no data type of EBB_DTYPE_MAP", index, (int)view->dtype);
+        return fail(error, EBB_E_DTYPE, name, "input %u: %d is no data type of EBB_DTYPE_MAP",
+                    index, (int)view->dtype);
     }
     if (view->rank > EBB_RANK_MAX || !fit_rank(g, input, view))
-        return shape_fault(p->m, index, view, error);
+        return shape_fault(g, index, name, view, error);
     for (uint32_t i = 0; i < want->rank; i++) {
         const int64_t length = view->dims[i], symbol = dim_symbol_number(g, want->dims[i]);
         if (length < 0 || (symbol < 0 && length != want->dims[i]))
-            return shape_fault(p->m, index, view, error);
+            return shape_fault(g, index, name, view, error);
         if (symbol < 0) continue;
-        if (p->symbols[symbol] >= 0 && p->symbols[symbol] != length) {
-            return fail(error, EBB_E_SHAPE, p->m->built->inputs[index].name,
+        if (symbols[symbol] >= 0 && symbols[symbol] != length) {
+            return fail(error, EBB_E_SHAPE, name,
                         "input %u has %" PRId64 " rows where another input has %" PRId64
                         "; give every input the same number",
-                        index, length, p->symbols[symbol]);
+                        index, length, symbols[symbol]);
         }
-        p->symbols[symbol] = length;
+        symbols[symbol] = length;
     }
     return EBB_OK;
 }
@@ -93,7 +90,8 @@ static ebb_status read_inputs(prediction *p, const ebb_views *inputs, bool needs
         p->symbols[i] = -1;
     for (uint32_t i = 0; i < count; i++) {
         p->inputs[i] = inputs->items[i];
-        const ebb_status status = read_input(p, i, error);
+        const ebb_status status = input_read(p->m->built->graph, i, p->m->built->inputs[i].name,
+                                             &p->inputs[i], p->symbols, error);
         if (status != EBB_OK) return status;
         if (needs_data && inputs->items[i].data == NULL) {
             return fail(error, EBB_E_ARGUMENT, p->m->built->inputs[i].name, "input %u has no data",
@@ -261,7 +259,8 @@ ebb_status model_predict(model *m, const ebb_views *inputs, const ebb_views *out
     prediction p;
 
     p.m = m;
-    ebb_status status = read_inputs(&p, inputs, true, error);
+    ebb_status status = training_publish(m, error);
+    if (status == EBB_OK) status = read_inputs(&p, inputs, true, error);
     if (status != EBB_OK) return status;
     const uint32_t lane_index = lane_take(m);
     status = run_passes(&p, lane_index, outputs, error);

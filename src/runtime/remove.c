@@ -230,6 +230,12 @@ ebb_status model_files_remove(const char *given, ebb_receipt *receipt, ebb_error
     return status;
 }
 
+static ebb_status no_file(const model *m, ebb_error *error)
+{
+    return fail(error, EBB_E_UNSUPPORTED, m->info.name,
+                "the model was built, not loaded: it has no file to remove; unload it");
+}
+
 ebb_status model_delete(ebb_model handle, const ebb_unload_options *options, ebb_receipt *receipt,
                         ebb_error *error)
 {
@@ -238,7 +244,7 @@ ebb_status model_delete(ebb_model handle, const ebb_unload_options *options, ebb
     const model *m = model_acquire(handle, "ebb_model_delete", error);
 
     if (m == NULL) return EBB_E_STALE;
-    ebb_status status = plain_path(m->file, path, error);
+    ebb_status status = m->file == NULL ? no_file(m, error) : plain_path(m->file, path, error);
     if (status == EBB_OK) status = model_files_check(path, NULL, error);
     handle_release(handle.id);
     if (status == EBB_OK) status = model_unload(handle.id, options, &local, error);

@@ -19,6 +19,7 @@
 
 typedef struct model model;
 typedef struct arrays arrays;
+typedef struct scope scope;
 
 typedef struct runtime {
     uint64_t id;
@@ -31,6 +32,8 @@ typedef struct runtime {
     model *models;         /* loaded ones, newest first */
     uint32_t model_count;
     arrays *arrays;                  /* open ones */
+    scope *scopes;                   /* open ones, newest first */
+    struct builder *builders;        /* open ones */
     struct runtime *next, *previous; /* list of all runtimes, for fork */
 } runtime;
 
@@ -45,6 +48,9 @@ void fork_unregister(runtime *r);
 
 /* Ledger of the runtime with the counters that regions do not know. */
 void runtime_memory(runtime *r, ebb_memory *memory);
+
+/* Bytes, threads, models and waiting of `part` to those of `sum`. */
+void receipt_add(ebb_receipt *sum, const ebb_receipt *part);
 
 /* Gives free heap pages of the C library back: after library objects went. */
 void runtime_rest(const runtime *r);

@@ -6,8 +6,9 @@
 #include "base/status.h"
 #include "mem/handle.h"
 #include "runtime/arrays.h"
-#include "runtime/model.h"
+#include "runtime/model_builder.h"
 #include "runtime/options.h"
+#include "runtime/scope.h"
 
 static ebb_status options_read(const ebb_runtime_options *options, ebb_runtime_options *result,
                                ebb_error *error)
@@ -76,7 +77,7 @@ ebb_status runtime_open(const ebb_runtime_options *options, uint64_t *id, ebb_er
     return status;
 }
 
-static void add_receipt(ebb_receipt *sum, const ebb_receipt *part)
+void receipt_add(ebb_receipt *sum, const ebb_receipt *part)
 {
     for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) sum->bytes[i] += part->bytes[i];
     sum->bytes_total += part->bytes_total;
@@ -101,7 +102,7 @@ static void close_models(runtime *r, ebb_receipt *sum)
     for (model *m = newest_model(r); m != NULL; m = newest_model(r)) {
         ebb_receipt part = {0};
         if (model_unload(m->id, NULL, &part, NULL) == EBB_OK)
-            add_receipt(sum, &part);
+            receipt_add(sum, &part);
         else
             model_unlink(m);
     }
@@ -132,6 +133,8 @@ ebb_status ebb_runtime_close(ebb_runtime handle, ebb_receipt *receipt)
     ebb_memory rest = {0};
     region_read(r->root, &rest);
     close_arrays(r);
+    builders_close(r);
+    scopes_close(r);
     fork_unregister(r);
     for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) sum.bytes[i] += rest.by_class[i];
     sum.bytes_total += rest.live;

@@ -1,17 +1,41 @@
 /* save.c -- a loaded model back into a file.
  *
- * Weights are taken one at a time, each under a lane, so that nobody sets it meanwhile and
- * predictions go on in between. Memory: class scratch, the names of the weights and a copy of the
- * largest, given back on return. */
+ * The lock of training is held, so that no step and nobody else changes weights; predictions go on.
+ * Memory: class scratch, the names of the weights and a copy of the largest, given back on return.
+ * The state of the optimizer goes along: that of a compiled model, else the one that was in the
+ * model's file, read from there again, unless the file is gone or another one by now. */
+#include <string.h>
+
 #include "base/status.h"
+#include "format/saved_optimizer.h"
 #include "layer/saved.h"
-#include "runtime/model.h"
 #include "runtime/options.h"
+#include "runtime/training.h"
+
+typedef struct saving {
+    model *m;
+    const training *t;         /* NULL: not compiled */
+    saved_optimizer optimizer; /* of the file */
+    saved_training training;
+} saving;
 
 static ebb_status read_tensor(void *context, const saved_tensor *tensor, void *bytes,
                               ebb_error *error)
 {
-    model *m = context;
+    const saving *s = context;
+    model *m = s->m;
+    bool is_there;
+
+    if (tensor->source >= m->built->weight_count && s->t != NULL) {
+        const uint32_t index = tensor->source - m->built->weight_count;
+        memcpy(bytes, training_saved_bytes(s->t, index),
+               s->t->sizes[s->t->optimizer_first + index]);
+        return EBB_OK;
+    }
+    if (tensor->source >= m->built->weight_count) {
+        return saved_optimizer_read(&s->optimizer, tensor->source - m->built->weight_count, tensor,
+                                    bytes, &is_there, error);
+    }
     const uint32_t lane_index = lane_take(m);
     const ebb_status status =
         weights_get(m->weights, m->built->weights[tensor->source]->v, bytes, error);
@@ -20,10 +44,45 @@ static ebb_status read_tensor(void *context, const saved_tensor *tensor, void *b
     return status;
 }
 
+static ebb_status saving_open(region *work, saving *s, ebb_error *error)
+{
+    ebb_error ignored;
+
+    if (s->t != NULL) return training_saved_list(s->t, work, &s->training, error);
+    const ebb_status status = saved_optimizer_open(work, s->m->d, &s->optimizer, &ignored);
+
+    if (status == EBB_E_MEMORY) return fail(error, status, ignored.where, "%s", ignored.text);
+    if (status != EBB_OK) return EBB_OK;
+    return saved_optimizer_list(work, &s->optimizer, s->m->d, s->m->built->weight_count,
+                                &s->training, error);
+}
+
+static ebb_status save_locked(model *m, const training *t, const char *path,
+                              const ebb_save_options *o, ebb_error *error)
+{
+    region *work = region_open(m->owner->root, "save", EBB_CLASS_SCRATCH, 0);
+    model_content content;
+    saving s = {.m = m, .t = t};
+
+    if (work == NULL) return region_fail(m->owner->root, error, m->info.name, "saving");
+    ebb_status status = saving_open(work, &s, error);
+    if (o->without_optimizer) s.training.extra_count = 0;
+    if (status == EBB_OK)
+        status = saved_list(work, m->d, m->built, m->sources, &s.training, &content, error);
+    if (status == EBB_OK) {
+        const write_options how = {.deflates = o->deflate, .keeps_old = o->keep_existing};
+        content.read = read_tensor;
+        content.context = &s;
+        status = content_write(work, &content, path, &how, error);
+    }
+    saved_optimizer_close(&s.optimizer);
+    region_close(work);
+    return status;
+}
+
 ebb_status model_save(model *m, const char *path, const ebb_save_options *options, ebb_error *error)
 {
     ebb_save_options o = EBB_SAVE_OPTIONS_INIT;
-    model_content content;
     ebb_status status =
         options_copy(&o, sizeof o, options, "save options", "EBB_SAVE_OPTIONS_INIT", error);
 
@@ -33,15 +92,11 @@ ebb_status model_save(model *m, const char *path, const ebb_save_options *option
                     "the model was loaded with inference_only, so its weights were folded; load it "
                     "without");
     }
-    region *work = region_open(m->owner->root, "save", EBB_CLASS_SCRATCH, 0);
-    if (work == NULL) return region_fail(m->owner->root, error, m->info.name, "saving");
-    status = saved_list(work, m->d, m->built, m->sources, &content, error);
-    if (status == EBB_OK) {
-        const write_options how = {.deflates = o.deflate, .keeps_old = o.keep_existing};
-        content.read = read_tensor;
-        content.context = m;
-        status = content_write(work, &content, path, &how, error);
-    }
-    region_close(work);
+    training *t = training_look(m);
+    pthread_mutex_lock(&m->training_mutex);
+    status = training_publish_locked(m, error);
+    if (status == EBB_OK) status = save_locked(m, t, path, &o, error);
+    pthread_mutex_unlock(&m->training_mutex);
+    if (t != NULL) training_look_end(t);
     return status;
 }

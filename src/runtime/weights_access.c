@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/status.h"
-#include "runtime/model.h"
+#include "runtime/training.h"
 #include "tensor/dtype.h"
 #include "tensor/view.h"
 
@@ -41,6 +41,7 @@ ebb_status model_weight_get(model *m, uint32_t index, const ebb_view *view, ebb_
 {
     if (index >= m->built->weight_count) return number_out_of_range(m, index, error);
     ebb_status status = check_view(m, index, view, error);
+    if (status == EBB_OK) status = training_publish(m, error);
     if (status != EBB_OK) return status;
     const layer_weight *w = m->built->weights[index];
     const ebb_dtype dtype = view->dtype == EBB_DTYPE_NONE ? w->dtype : view->dtype;
@@ -79,9 +80,12 @@ ebb_status model_weight_set(model *m, uint32_t index, const ebb_view *view, ebb_
         return status;
     }
     dtype_convert(w->dtype, copy, dtype, view->data, tensor_desc_count(&plain));
+    pthread_mutex_lock(&m->training_mutex);
     lanes_take_all(m);
     status = weights_set(m->weights, w->v, copy, work, error);
     lanes_release_all(m);
+    if (status == EBB_OK) training_weight_set(m, index, copy);
+    pthread_mutex_unlock(&m->training_mutex);
     region_close(work);
     return status;
 }

@@ -77,8 +77,8 @@ static ebb_status epoch_begin(callback *c, fit_moment *m, ebb_error *error)
         rate = json_number(json_item(s->values, m->epoch < last ? m->epoch : last), 0);
     } else {
         const scheduler_state *state = c->state;
-        status = schedule_number(c->home, &state->device, &state->schedule, m->epoch, c->where, &rate,
-                                 error);
+        status = schedule_number(c->home, &state->device, &state->schedule, m->epoch, c->where,
+                                 &rate, error);
     }
     if (status == EBB_OK) status = m->engine->def->learning_rate_set(m->engine, rate, error);
     if (status == EBB_OK && s->verbose > 0)

@@ -1,0 +1,186 @@
+/* training_life.c -- compile, uncompile, and who may use a training when.
+ *
+ * One call at a time trains (is_busy); short calls look at it beside that one; compiling anew and
+ * uncompiling wait for those. model.training changes under model.mutex. */
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/status.h"
+#include "mem/handle.h"
+#include "runtime/training.h"
+
+/* -- users ------------------------------------------------------------------------------------- */
+
+ebb_status training_acquire(model *m, const char *where, training **result, ebb_error *error)
+{
+    pthread_mutex_lock(&m->mutex);
+    training *t = m->training;
+    const bool is_free = t != NULL && !atomic_exchange(&t->is_busy, true);
+    if (is_free) t->owner = pthread_self();
+    pthread_mutex_unlock(&m->mutex);
+    *result = t;
+    if (is_free) {
+        atomic_store(&t->is_cancelled, false);
+        return EBB_OK;
+    }
+    if (t == NULL)
+        return fail(error, EBB_E_STATE, where,
+                    "the model is not compiled; call ebb_model_compile()");
+    return fail(error, EBB_E_BUSY, where, "another call is training this model");
+}
+
+void training_release(training *t)
+{
+    atomic_store(&t->is_busy, false);
+}
+
+training *training_look(model *m)
+{
+    pthread_mutex_lock(&m->mutex);
+    training *t = m->training;
+    if (t != NULL) atomic_fetch_add(&t->lookers, 1);
+    pthread_mutex_unlock(&m->mutex);
+    return t;
+}
+
+void training_look_end(training *t)
+{
+    atomic_fetch_sub(&t->lookers, 1);
+}
+
+bool training_is_own(model *m)
+{
+    pthread_mutex_lock(&m->mutex);
+    const training *t = m->training;
+    const bool is_own =
+        t != NULL && atomic_load(&t->is_busy) && pthread_equal(t->owner, pthread_self());
+    pthread_mutex_unlock(&m->mutex);
+    return is_own;
+}
+
+/* Puts another training (or none) in the place of the model's, whose steps are over; closes that.
+ */
+static uint32_t replace(model *m, training *next)
+{
+    const struct timespec moment = {0, 50000};
+
+    pthread_mutex_lock(&m->mutex);
+    training *last = m->training;
+    m->training = next;
+    pthread_mutex_unlock(&m->mutex);
+    while (last != NULL && atomic_load(&last->lookers) > 0) nanosleep(&moment, NULL);
+    return training_close(last);
+}
+
+/* -- compile ----------------------------------------------------------------------------------- */
+
+ebb_status training_compile(model *m, const ebb_compile_options *options, ebb_error *error)
+{
+    training *t = NULL, *last = NULL;
+    ebb_plan plan;
+
+    if (atomic_exchange(&m->is_compiling, true))
+        return fail(error, EBB_E_BUSY, "ebb_model_compile", "another call is compiling this model");
+    ebb_status status = EBB_OK;
+    if (m->training != NULL) status = training_acquire(m, "ebb_model_compile", &last, error);
+    const int64_t freed = last == NULL ? 0 : (int64_t)region_bytes_live(last->home);
+    if (status == EBB_OK) status = training_stage(m, options, -freed, &plan, &t, error);
+    if (status == EBB_OK) status = training_publish(m, error);
+    if (status == EBB_OK) {
+        replace(m, NULL);
+        last = NULL;
+    }
+    pthread_mutex_lock(&m->training_mutex); /* nobody sets weights meanwhile */
+    if (status == EBB_OK) status = training_ready(t, error);
+    if (status == EBB_OK) replace(m, t);
+    pthread_mutex_unlock(&m->training_mutex);
+    if (status != EBB_OK) training_close(t);
+    if (last != NULL) training_release(last);
+    atomic_store(&m->is_compiling, false);
+    return status;
+}
+
+static void fill_receipt(const training *t, ebb_receipt *receipt)
+{
+    ebb_memory held = {0};
+
+    region_read(t->home, &held);
+    *receipt = (ebb_receipt){0};
+    memcpy(receipt->bytes, held.by_class, sizeof receipt->bytes);
+    receipt->bytes_total = held.live;
+}
+
+ebb_status training_uncompile(model *m, ebb_receipt *receipt, ebb_error *error)
+{
+    training *t = NULL;
+    ebb_receipt local;
+    ebb_status status = training_acquire(m, "ebb_model_uncompile", &t, error);
+
+    if (status != EBB_OK) return status;
+    status = training_publish(m, error);
+    if (status != EBB_OK) {
+        training_release(t);
+        return status;
+    }
+    fill_receipt(t, &local);
+    local.threads = replace(m, NULL);
+    local.live_after = region_bytes_live(m->owner->root);
+    if (receipt != NULL) *receipt = local;
+    return EBB_OK;
+}
+
+ebb_status training_plan(runtime *r, const char *path, const ebb_load_options *load,
+                         const ebb_compile_options *options, ebb_plan *plan, ebb_error *error)
+{
+    model *m = NULL;
+    training *t = NULL;
+    ebb_plan own = {0};
+    ebb_status status = model_plan(r, path, load, &own, &m, error);
+
+    if (status == EBB_OK) {
+        const uint64_t staged = region_bytes_live(m->home);
+        status = training_stage(m, options, (int64_t)(own.peak - staged), plan, &t, error);
+        plan->file_bytes = own.file_bytes;
+        plan->peak += own.total;
+    }
+    training_close(t);
+    model_discard(m);
+    return status;
+}
+
+/* -- calls ------------------------------------------------------------------------------------- */
+
+static ebb_status open_history(training *t, ebb_error *error)
+{
+    region_close(t->history.home);
+    t->history = (history){.home = region_open(t->home, "history", EBB_CLASS_META, 0)};
+    return t->history.home != NULL ? EBB_OK
+                                   : region_fail(t->home, error, t->m->info.name, "History");
+}
+
+ebb_status training_fit(training *t, const ebb_data *data, const ebb_fit_options *options,
+                        ebb_error *error)
+{
+    const ebb_status status = open_history(t, error);
+
+    if (status != EBB_OK) return status;
+    return fit_run(&t->engine, data, options, &t->history, error);
+}
+
+ebb_status training_evaluate(training *t, const ebb_data *data, const ebb_evaluate_options *options,
+                             double *results, ebb_error *error)
+{
+    return evaluate_run(&t->engine, data, options, results, error);
+}
+
+/* Metrics are those of the batch alone, as in Keras. */
+ebb_status training_on_batch(training *t, side_kind kind, const ebb_batch *batch, double *results,
+                             ebb_error *error)
+{
+    const engine_def *def = t->engine.def;
+
+    def->reset_metrics(&t->engine);
+    return kind == SIDE_TRAIN ? def->train(&t->engine, batch, results, error)
+                              : def->test(&t->engine, batch, results, error);
+}
