@@ -8,7 +8,7 @@
 #include "session.h"
 
 typedef struct values {
-    bool is_deflated, keeps;
+    bool is_deflated, keeps, drops_state;
 } values;
 
 static uint64_t file_bytes(const char *path)
@@ -51,6 +51,7 @@ static int run(const invocation *call)
 
     options.deflate = v->is_deflated;
     options.keep_existing = v->keeps;
+    options.without_optimizer = v->drops_state;
     if (!session_open(&s)) return EXIT_FAILED;
     if (session_load(&s, call, call->words[0], &model)) {
         ebb_status status = ebb_model_info_read(model, &info);
@@ -66,6 +67,8 @@ static int run(const invocation *call)
 }
 
 static const option options[] = {
+    {"no-optimizer", OPTION_FLAG, offsetof(values, drops_state), NULL,
+     "leave the state of the optimizer out"},
     {"deflate", OPTION_FLAG, offsetof(values, is_deflated), NULL, "compress a .keras file"},
     {"keep", OPTION_FLAG, offsetof(values, keeps), NULL, "never replace a file that exists"},
     {0},

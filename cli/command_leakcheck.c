@@ -7,13 +7,18 @@
 #include "cycles.h"
 #include "json_output.h"
 #include "session.h"
+#include "training_words.h"
 
 #define CYCLES_DEFAULT 1000
+#define STEPS_DEFAULT  1
+#define ROWS_TRAINED   32
 #define SEED           20240607U
 
 typedef struct values {
     const char *beside;
-    uint32_t cycles, every, rows;
+    uint32_t cycles, every, rows, steps;
+    bool is_training;
+    compile_words compile;
 } values;
 
 /* -- rows as they come --------------------------------------------------------------- */
@@ -33,6 +38,10 @@ static void show_row(const cycle_row *row)
            text_grouped(&after, row->live_after), text_grouped(&rss, row->process.rss_bytes / 1024),
            row->process.threads, row->process.descriptors, (double)row->load_ns / 1e6,
            (double)row->unload_ns / 1e6);
+    if (row->live_compiled > 0) {
+        printf("%7s %14s %14s compiled; compile, fit, uncompile %.3f ms\n", "", "",
+               text_grouped(&loaded, row->live_compiled), (double)row->train_ns / 1e6);
+    }
     fflush(stdout);
 }
 
@@ -49,13 +58,19 @@ static void put_fault(void *context, const char *line)
     json_text(context, NULL, line);
 }
 
-static void write_verdict(const cycle_result *r, const char *beside)
+static void write_verdict(const cycle_result *r, const char *beside, const training_cycle *training)
 {
     const bool is_clean = cycles_are_clean(r);
     text_buffer a, b;
 
     printf("\nplan    %s bytes: the ledger held exactly that%s\n", text_grouped(&a, r->plan.total),
            r->plan_differs == 0 ? " in every cycle" : " NOT in every cycle");
+    if (training != NULL) {
+        printf("train   %s bytes more while compiled%s; loss %.9g after it%s\n",
+               text_grouped(&a, training->plan.total),
+               r->training_plan_differs == 0 ? ", as planned, in every cycle" : ", NOT as planned",
+               training->first_loss, r->losses_changed == 0 ? " in every cycle" : " at first");
+    }
     if (beside != NULL) {
         printf("beside  %s answered %s times meanwhile, %s differently from its first answer\n",
                beside, text_grouped(&a, r->beside_answers), text_grouped(&b, r->beside_changed));
@@ -86,10 +101,13 @@ static void write_row(json_output *j, const char *key, const cycle_row *row)
     json_count(j, "descriptors", row->process.descriptors);
     json_count(j, "load_ns", row->load_ns);
     json_count(j, "unload_ns", row->unload_ns);
+    json_count(j, "live_compiled", row->live_compiled);
+    json_count(j, "train_ns", row->train_ns);
     json_object_end(j);
 }
 
-static void write_json(const invocation *call, const cycle_result *r, const char *beside)
+static void write_json(const invocation *call, const cycle_result *r, const char *beside,
+                       const training_cycle *training)
 {
     json_output j = {0};
 
@@ -98,6 +116,7 @@ static void write_json(const invocation *call, const cycle_result *r, const char
     json_text(&j, "beside", beside);
     json_count(&j, "cycles", r->done);
     json_count(&j, "plan_total", r->plan.total);
+    json_count(&j, "training_plan_total", training != NULL ? training->plan.total : 0);
     json_count(&j, "leaked_bytes", r->leaked_bytes_max);
     json_count(&j, "threads_before", r->before.threads);
     json_count(&j, "descriptors_before", r->before.descriptors);
@@ -137,42 +156,67 @@ static bool start_witness(session *s, const invocation *call, const values *v, w
     return status == EBB_OK;
 }
 
+static int check(session *s, const invocation *call, training_cycle *training, const witness *w)
+{
+    const values *v = call->values;
+    const uint32_t rows = v->rows == 0 && training != NULL ? ROWS_TRAINED : v->rows;
+    const cycle_options o = {
+        .runtime = s->runtime,
+        .path = call->words[0],
+        .load = &call->load,
+        .count = v->cycles,
+        .inputs = {rows, call->load.sequence, SEED},
+        .training = training,
+        .beside = v->beside != NULL ? w : NULL,
+        .is_shown = cycle_is_shown,
+        .every = v->every,
+        .show = call->is_json ? NULL : show_row,
+    };
+    cycle_result r;
+
+    if (!call->is_json) show_head();
+    const ebb_status status = cycles_run(&o, &r, &s->error);
+    if (status != EBB_OK) return complain_of(&s->error);
+    if (call->is_json)
+        write_json(call, &r, v->beside, training);
+    else
+        write_verdict(&r, v->beside, training);
+    return cycles_are_clean(&r) ? EXIT_DONE : EXIT_NO;
+}
+
+static int check_training(session *s, const invocation *call, const witness *w)
+{
+    const values *v = call->values;
+    compile_choice choice;
+    training_cycle training = {.options = &choice.options, .steps = v->steps};
+    int code = EXIT_USAGE;
+
+    if (compile_choice_make(&choice, &v->compile, &s->error) == EBB_OK) {
+        choice.options.batch = v->rows > 0 ? v->rows : ROWS_TRAINED;
+        choice.options.seed = SEED;
+        choice.options.threads = call->load.threads;
+        code = check(s, call, &training, w);
+    } else {
+        complain_of(&s->error);
+    }
+    training_cycle_free(&training);
+    compile_choice_free(&choice);
+    return code;
+}
+
 static int run(const invocation *call)
 {
     const values *v = call->values;
     witness w = {0};
-    cycle_result r;
     session s;
     int code = EXIT_FAILED;
 
     if (!session_open(&s)) return EXIT_FAILED;
     interrupt_watch();
-    if (v->beside == NULL || start_witness(&s, call, v, &w)) {
-        const cycle_options o = {
-            .runtime = s.runtime,
-            .path = call->words[0],
-            .load = &call->load,
-            .count = v->cycles,
-            .inputs = {v->rows, call->load.sequence, SEED},
-            .beside = v->beside != NULL ? &w : NULL,
-            .is_shown = cycle_is_shown,
-            .every = v->every,
-            .show = call->is_json ? NULL : show_row,
-        };
-        if (!call->is_json) show_head();
-        const ebb_status status = cycles_run(&o, &r, &s.error);
-        witness_stop(&w);
-        if (status != EBB_OK)
-            complain_of(&s.error);
-        else if (call->is_json)
-            write_json(call, &r, v->beside);
-        else
-            write_verdict(&r, v->beside);
-        if (status == EBB_OK) code = cycles_are_clean(&r) ? EXIT_DONE : EXIT_NO;
-        if (w.error.status != EBB_OK) complain_of(&w.error);
-    } else {
-        witness_stop(&w);
-    }
+    if (v->beside == NULL || start_witness(&s, call, v, &w))
+        code = v->is_training ? check_training(&s, call, &w) : check(&s, call, NULL, &w);
+    witness_stop(&w);
+    if (w.error.status != EBB_OK) complain_of(&w.error);
     return session_close(&s, code);
 }
 
@@ -183,10 +227,14 @@ static const option options[] = {
     {"every", OPTION_COUNT, offsetof(values, every), "K",
      "show every K-th cycle (default: about a dozen)"},
     {"rows", OPTION_COUNT, offsetof(values, rows), "N",
-     "rows of each prediction (default: as planned)"},
+     "rows of each prediction (default: as planned; 32 with --train)"},
+    {"train", OPTION_FLAG, offsetof(values, is_training), NULL,
+     "compile, fit and uncompile in each cycle too"},
+    {"steps", OPTION_COUNT, offsetof(values, steps), "N", "steps of each fit (default: 1)"},
+    COMPILE_WORDS_OPTIONS(values, compile),
     {0},
 };
-static const values defaults = {.cycles = CYCLES_DEFAULT};
+static const values defaults = {.cycles = CYCLES_DEFAULT, .steps = STEPS_DEFAULT};
 
 const command command_leakcheck = {
     .name = "leakcheck",
@@ -196,10 +244,13 @@ const command command_leakcheck = {
             "and compares live bytes, threads and descriptors with those before the first\n"
             "cycle; its answers with its first; and each answer of OTHER, bit for bit, with\n"
             "OTHER's first. After 20 cycles and more, RSS may have risen by at most 1 MiB\n"
-            "since cycle 10. Status 1: something of that does not hold. Ctrl-C ends it with\n"
-            "a verdict.",
+            "since cycle 10. With --train each cycle also compiles (with the settings of the\n"
+            "file or those given), fits the rows it asked and uncompiles; the plan of that,\n"
+            "the ledger after it and the loss are compared too. Status 1: something of that\n"
+            "does not hold. Ctrl-C ends it with a verdict.",
     .example = "  ebb leakcheck model.keras\n"
-               "  ebb leakcheck big.h5 --cycles 300 --beside small.keras --threads 2",
+               "  ebb leakcheck big.h5 --cycles 300 --beside small.keras --threads 2\n"
+               "  ebb leakcheck model.keras --train --optimizer adam --loss mse",
     .options = options,
     .defaults = &defaults,
     .values_bytes = sizeof(values),

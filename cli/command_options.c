@@ -58,11 +58,21 @@ static bool read_whole(const char *text, uint32_t least, uint32_t *value)
     return true;
 }
 
+static bool read_real(const char *text, double *value)
+{
+    char *end = NULL;
+
+    if (text[0] != '.' && (text[0] < '0' || text[0] > '9')) return false;
+    *value = strtod(text, &end);
+    return *end == 0 && isfinite(*value) && *value > 0;
+}
+
 static const char *expected_of(option_kind kind)
 {
     switch (kind) {
     case OPTION_COUNT: return "a whole number of at least 1";
     case OPTION_NUMBER: return "a whole number";
+    case OPTION_REAL: return "a number above 0";
     case OPTION_SIZE: return "a size such as 65536, 64M or 1.5G";
     case OPTION_DURATION: return "a duration such as 500ms, 2s or 1m";
     default: return "a value";
@@ -84,6 +94,7 @@ static bool store(const option *o, void *values, const char *text)
     }
     case OPTION_COUNT: return read_whole(text, 1, place);
     case OPTION_NUMBER: return read_whole(text, 0, place);
+    case OPTION_REAL: return read_real(text, place);
     case OPTION_SIZE: return read_scaled(text, size_units, place);
     case OPTION_DURATION: return read_scaled(text, duration_units, place);
     }

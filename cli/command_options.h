@@ -22,6 +22,7 @@ typedef enum option_kind {
     OPTION_TEXTS,   /* text_list; may be given several times */
     OPTION_COUNT,   /* uint32_t, at least 1 */
     OPTION_NUMBER,  /* uint32_t, 0 allowed */
+    OPTION_REAL,    /* double above 0: 0.2, 1e-3 */
     OPTION_SIZE,    /* uint64_t bytes: 64M, 1.5G */
     OPTION_DURATION /* uint64_t nanoseconds: 500ms, 2s */
 } option_kind;

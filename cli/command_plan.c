@@ -3,8 +3,13 @@
 
 #include "console.h"
 #include "json_output.h"
-#include "session.h"
+#include "plan_training.h"
 #include "table.h"
+
+typedef struct values {
+    compile_words compile;
+    bool is_training, is_search;
+} values;
 
 static void write_json(const invocation *call, const ebb_plan *p, bool fits)
 {
@@ -53,18 +58,15 @@ static void write_text(const ebb_plan *p)
            text_grouped(&flops, p->flops), text_grouped(&file, p->file_bytes));
 }
 
-static int run(const invocation *call)
+static int plan_load(session *s, const invocation *call)
 {
     ebb_plan plan = {0};
-    session s;
-
-    if (!session_open(&s)) return EXIT_FAILED;
     const ebb_status status =
-        ebb_model_plan(s.runtime, call->words[0], &call->load, &plan, &s.error);
+        ebb_model_plan(s->runtime, call->words[0], &call->load, &plan, &s->error);
     if (status == EBB_E_MEMORY && plan.total == 0) { /* the limit is too low even for planning */
         ebb_load_options unlimited = call->load;
         unlimited.bytes_max = 0;
-        ebb_model_plan(s.runtime, call->words[0], &unlimited, &plan, NULL);
+        ebb_model_plan(s->runtime, call->words[0], &unlimited, &plan, NULL);
     }
     const bool is_over = status == EBB_E_MEMORY && plan.total > 0;
     if (status == EBB_OK || is_over) {
@@ -74,20 +76,50 @@ static int run(const invocation *call)
             write_text(&plan);
     }
     int code = EXIT_DONE;
-    if (status != EBB_OK) code = complain_of(&s.error);
+    if (status != EBB_OK) code = complain_of(&s->error);
     if (is_over) code = EXIT_NO;
+    return code;
+}
+
+static int run(const invocation *call)
+{
+    const values *v = call->values;
+    const plan_training training = {call, &v->compile, v->is_search};
+    session s;
+
+    if (v->is_search && (!v->is_training || call->load.bytes_max == 0)) {
+        complain("plan: --largest-batch needs --train and --limit");
+        return EXIT_USAGE;
+    }
+    if (!session_open(&s)) return EXIT_FAILED;
+    const int code = v->is_training ? plan_training_run(&s, &training) : plan_load(&s, call);
     return session_close(&s, code);
 }
 
+static const option options[] = {
+    {"train", OPTION_FLAG, offsetof(values, is_training), NULL,
+     "for training: steps of --batch rows (default: 32)"},
+    {"largest-batch", OPTION_FLAG, offsetof(values, is_search), NULL,
+     "search for the largest one below --limit"},
+    COMPILE_WORDS_OPTIONS(values, compile),
+    {0},
+};
+
 const command command_plan = {
     .name = "plan",
-    .summary = "bytes a load will take, by class, without loading",
+    .summary = "bytes a load or a training will take, by class, without loading",
     .usage = "MODEL [options]",
     .help = "States what the ledger will hold after a load, to the byte, and the peak while\n"
             "loading, without reading a weight. With --limit, status 1 says that the model\n"
-            "does not fit.",
+            "does not fit. With --train, the same for training beside the model, with the\n"
+            "settings of the file or those given; --limit is for both together then, and\n"
+            "activations are computed again rather than kept when they do not fit.",
     .example = "  ebb plan model.keras\n"
-               "  ebb plan --batch 32 --lanes 4 --limit 64M model.keras",
+               "  ebb plan --batch 32 --lanes 4 --limit 64M model.keras\n"
+               "  ebb plan --train --optimizer adam --loss mse --limit 2G --largest-batch "
+               "model.keras",
+    .options = options,
+    .values_bytes = sizeof(values),
     .words_min = 1,
     .words_max = 1,
     .uses = USES_LOAD | USES_FILE | USES_JSON,

@@ -61,6 +61,23 @@ static ebb_status ask(loop *l, ebb_model model, ebb_error *error)
     return status;
 }
 
+static ebb_status train(loop *l, cycle_row *row, ebb_model model, ebb_error *error)
+{
+    const cycle_options *o = l->o;
+    training_cycle *t = o->training;
+
+    if (t == NULL) return EBB_OK;
+    const uint64_t start = clock_read_ns();
+    const ebb_status status =
+        training_cycle_run(t, o->runtime, o->path, o->load, model, &l->questions, error);
+    row->train_ns = clock_read_ns() - start;
+    row->live_compiled = t->live_compiled;
+    l->r->training_plan_differs = t->plan_differs;
+    l->r->training_kept = t->kept;
+    l->r->losses_changed = t->loss_differs;
+    return status;
+}
+
 static ebb_status run_one(loop *l, cycle_row *row, ebb_error *error)
 {
     const cycle_options *o = l->o;
@@ -77,6 +94,7 @@ static ebb_status run_one(loop *l, cycle_row *row, ebb_error *error)
         l->r, model); /* before the answer, which may add a cached plan for a shape not planned */
     status = read_live(o->runtime, &row->live_loaded, error);
     if (status == EBB_OK) status = ask(l, model, error);
+    if (status == EBB_OK) status = train(l, row, model, error);
     start = clock_read_ns();
     const ebb_status unloaded =
         ebb_model_unload(model, NULL, &receipt, status == EBB_OK ? error : NULL);
@@ -175,6 +193,13 @@ void cycles_faults(const cycle_result *r, void (*say)(void *context, const char 
     } while (0)
     SAY_IF(r->leaked_bytes_max > 0, "the ledger kept %" PRIu64 " bytes after an unload",
            r->leaked_bytes_max);
+    SAY_IF(r->training_plan_differs > 0,
+           "the ledger was not the plan of training in %" PRIu32 " cycles",
+           r->training_plan_differs);
+    SAY_IF(r->training_kept > 0,
+           "uncompile left the ledger other than before in %" PRIu32 " cycles", r->training_kept);
+    SAY_IF(r->losses_changed > 0, "the loss after training changed in %" PRIu32 " cycles",
+           r->losses_changed);
     SAY_IF(r->lost_bytes_max > 0, "an unload took %" PRIu64 " bytes that were not the model's",
            r->lost_bytes_max);
     SAY_IF(r->plan_differs > 0,

@@ -8,6 +8,7 @@
 #define EBB_CLI_CYCLES_H
 
 #include "process.h"
+#include "training_cycle.h"
 #include "witness.h"
 
 /* RSS may differ by this between cycle 10 and the last; fewer than 20 cycles show no trend. */
@@ -18,8 +19,9 @@
 typedef struct cycle_row {
     uint32_t cycle;
     uint64_t live_before, live_loaded, live_after;
-    uint64_t load_ns, unload_ns;
-    process_state process; /* after the unload */
+    uint64_t load_ns, unload_ns, train_ns;
+    uint64_t live_compiled; /* 0: nothing is trained */
+    process_state process;  /* after the unload */
 } cycle_row;
 
 typedef struct cycle_options {
@@ -28,7 +30,8 @@ typedef struct cycle_options {
     const ebb_load_options *load;
     uint32_t count;
     batch_choice inputs;
-    const witness *beside; /* may be NULL */
+    training_cycle *training; /* NULL: answers only */
+    const witness *beside;    /* may be NULL */
     bool (*is_shown)(uint32_t cycle, uint32_t count, uint32_t every);
     uint32_t every; /* handed to is_shown */
     void (*show)(const cycle_row *row);
@@ -46,6 +49,7 @@ typedef struct cycle_result {
     uint32_t plan_differs;     /* cycles whose ledger was not the plan */
     uint64_t plan_live;        /* ledger of the model in the first such cycle */
     uint32_t threads_changed, descriptors_changed, answers_changed; /* cycles */
+    uint32_t training_plan_differs, training_kept, losses_changed;  /* cycles */
     uint64_t load_ns_min, load_ns_max, unload_ns_max;
     uint64_t beside_answers, beside_changed;
     bool was_interrupted;

@@ -154,6 +154,15 @@ void test_threads_stay(test *t)
     t->threads_stay = true;
 }
 
+void test_table(const char *area, const char *kind, const char *name, uint32_t passed)
+{
+    char title[128];
+
+    if (getenv("EBB_TABLE") == NULL || passed == 0) return;
+    snprintf(title, sizeof title, "%s/%s", kind, name);
+    printf("%-8s %-40s %5u passed %5u refused %5u failed\n", area, title, passed, 0U, 0U);
+}
+
 bool test_shared(const char *path, char text[1024])
 {
     const char *folder = getenv("EBB_SHARED");

@@ -57,6 +57,9 @@ ebb_allocator test_allocator(test *t);
 /* "$EBB_SHARED/<path>" into text; false (print a note and return) if the data is not there. */
 bool test_shared(const char *path, char text[1024]);
 
+/* With EBB_TABLE set: a line of the table of `make conformance`; so many cases passed. */
+void test_table(const char *area, const char *kind, const char *name, uint32_t passed);
+
 /* Threads and open descriptors of this process, as the system sees them. */
 uint32_t test_process_threads(void);
 uint32_t test_process_descriptors(void);

@@ -12,7 +12,7 @@
 
 /* Inputs of matmul, conv and conv_transpose. */
 enum { INPUT_WEIGHTS = 1, INPUT_BIAS, INPUT_RESIDUAL, INPUT_SCALE, INPUT_COUNT };
-#define ROW_INPUTS_MAX 8
+#define ROW_INPUTS_MAX 12
 
 typedef struct row_run {
     const kernel_def *row;

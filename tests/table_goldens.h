@@ -60,6 +60,7 @@ static inline uint32_t golden_shared(test *t, const train_table *table, const ch
         for (uint32_t i = 0; i < cases->count; i++, count++) {
             golden_run(t, check, name, json_item(cases, i));
         }
+        test_table("units", folder, name, cases->count);
     }
     return count;
 }

@@ -8,7 +8,7 @@ models=${BENCH_MODELS:-$build/bench-models}
 python=${PYTHON:-python3}
 
 cmake -S . -B "$build" -DEBB_BENCH=ON >"$build/bench.log" 2>&1 &&
-    cmake --build "$build" --target bench_latency bench_lifecycle >>"$build/bench.log" 2>&1 || {
+    cmake --build "$build" --target bench_latency bench_lifecycle bench_train_step >>"$build/bench.log" 2>&1 || {
     cat "$build/bench.log"
     exit 1
 }
@@ -38,3 +38,10 @@ else
         echo "$model: $("$build/bench/bench_latency" "$models/$model.keras")"
     done
 fi
+echo "-- training, 32 rows"
+"$python" -c 'import keras, tensorflow' 2>/dev/null || {
+    echo "training is not measured: $python needs tensorflow and keras (set PYTHON)"
+    exit 0
+}
+"$python" bench/prepare_training.py "$models/training"
+"$python" bench/train.py --ebb "$build/bench/bench_train_step" --models "$models/training"

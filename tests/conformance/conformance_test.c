@@ -9,67 +9,17 @@
  * Without the folder it says so and passes: the data are not part of the project. */
 #include <dirent.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compare.h"
-#include "ebb/ebb.h"
-#include "json/json.h"
-#include "npz_file.h"
-#include "tensor/dtype.h"
-
-#define ROWS_MAX 1024
-#define PORTS    64
-
-typedef enum verdict { PASSED, REFUSED, FAILED } verdict;
-
-typedef struct row {
-    char area[16], name[80];
-    uint32_t count[3], unlisted; /* unlisted: refused, and not in refused.txt */
-} row;
-
-typedef struct suite {
-    const char *shared, *area, *class_name;
-    uint32_t every, seen, row_count;
-    bool is_verbose, has_table;
-    ebb_runtime runtime;
-    ledger *work; /* of the runner itself */
-    row rows[ROWS_MAX];
-    char message[1024], reason[sizeof(((ebb_error *)0)->text)];
-} suite;
+#include "suite.h"
 
 /* -- one model file ------------------------------------------------------------------------------
  */
-
-static verdict judge(suite *s, const char *where, const ebb_error *error)
-{
-    snprintf(s->message, sizeof s->message, "%s: %s: %s", where, error->where, error->text);
-    memcpy(s->reason, error->text, sizeof s->reason);
-    return error->status == EBB_E_UNSUPPORTED ? REFUSED : FAILED;
-}
-
-static verdict fault(suite *s, const char *where, const char *text)
-{
-    snprintf(s->message, sizeof s->message, "%s: %s", where, text);
-    return FAILED;
-}
-
-/* prefix "in", suffix "@1": arrays in@1/0, in@1/1 ... */
-static uint32_t collect(const npz_file *file, const char *prefix, ebb_view *views)
-{
-    uint32_t count = 0;
-    char name[64];
-
-    for (; count < PORTS; count++) {
-        snprintf(name, sizeof name, "%s/%u", prefix, count);
-        const npz_array *array = npz_find(file, name);
-        if (array == NULL) break;
-        views[count] = array->view;
-    }
-    return count;
-}
 
 typedef struct expectation {
     const ebb_view *in, *out;
@@ -130,49 +80,26 @@ static verdict run_file(suite *s, region *home, const char *path, ebb_load_optio
     ebb_error error = {0};
     ebb_plan plan;
     ebb_model model;
-    ebb_memory before, after;
+    ebb_memory before;
 
     ebb_memory_read(s->runtime, &before);
     ebb_status status = ebb_model_plan(s->runtime, path, options, &plan, &error);
     if (status == EBB_OK) status = ebb_model_load(s->runtime, path, options, &model, &error);
     if (status != EBB_OK) {
-        ebb_memory_read(s->runtime, &after);
-        if (after.live != before.live) return fault(s, path, "a failed load left bytes behind");
-        return judge(s, path, &error);
+        const verdict end = check_end(s, &before, path);
+        return end == PASSED ? judge(s, path, &error) : end;
     }
     verdict result = check_ledger(s, model, &plan, path);
     for (uint32_t i = 0; i < want_count && result == PASSED; i++) {
         result = run_model(s, home, model, &wants[i], path);
     }
     status = ebb_model_unload(model, NULL, NULL, &error);
-    ebb_memory_read(s->runtime, &after);
     if (status != EBB_OK) return judge(s, path, &error);
-    if (after.live != before.live || after.threads != before.threads ||
-        after.descriptors != before.descriptors) {
-        return fault(s, path, "the ledger does not end where it began");
-    }
-    return result;
+    return result == PASSED ? check_end(s, &before, path) : result;
 }
 
 /* -- cases
  * ------------------------------------------------------------------------------------------ */
-
-static const json *read_json(region *home, const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    const json *result = NULL;
-    ebb_error error;
-
-    if (file == NULL) return NULL;
-    fseek(file, 0, SEEK_END);
-    const long length = ftell(file);
-    rewind(file);
-    char *text = region_block(home, (size_t)length + 1);
-    const size_t got = text == NULL ? 0 : fread(text, 1, (size_t)length, file);
-    fclose(file);
-    json_read(home, text, got, path, &result, &error);
-    return result;
-}
 
 static void tolerances(const json *meta, expectation *want)
 {
@@ -341,6 +268,28 @@ static bool wanted(suite *s, const char *area, const char *name)
     return s->seen++ % s->every == 0;
 }
 
+typedef struct area_entry {
+    const char *name;
+    verdict (*run)(suite *s, const char *folder);
+} area_entry;
+
+static const area_entry *area_find(const char *name)
+{
+    static const area_entry areas[] = {
+        {"layers", run_case},
+        {"models", run_case},
+        {"zoo", run_case},
+        {"training", run_training_case},
+        {"resume", run_training_case},
+        {"history", run_training_case},
+    };
+
+    for (size_t i = 0; i < sizeof areas / sizeof *areas; i++) {
+        if (strcmp(areas[i].name, name) == 0) return &areas[i];
+    }
+    return NULL;
+}
+
 static void run_cases(suite *s)
 {
     char path[768];
@@ -352,11 +301,10 @@ static void run_cases(suite *s)
         char area[16] = {0}, name[80] = {0};
         const char *where = json_text(json_get(json_item(index, i), "path"), "");
         if (sscanf(where, "%15[^/]/%79[^/]", area, name) != 2) continue;
-        if (strcmp(area, "layers") != 0 && strcmp(area, "models") != 0 && strcmp(area, "zoo") != 0)
-            continue;
-        if (!wanted(s, area, name)) continue;
+        const area_entry *entry = area_find(area);
+        if (entry == NULL || !wanted(s, area, name)) continue;
         snprintf(path, sizeof path, "%s/conformance/%s", s->shared, where);
-        count(s, area, name, run_case(s, path));
+        count(s, area, name, entry->run(s, path));
     }
     snprintf(path, sizeof path, "%s/real-models/index.json", s->shared);
     index = read_json(home, path);
@@ -413,6 +361,7 @@ static bool read_arguments(suite *s, int count_of_words, char **words)
 int main(int count_of_words, char **words)
 {
     static suite s = {.every = 1};
+    static char shared[PATH_MAX];
     ebb_error error;
 
     if (!read_arguments(&s, count_of_words, words)) {
@@ -421,7 +370,8 @@ int main(int count_of_words, char **words)
             "usage: conformance_test [--table] [--verbose] [--area A] [--class C] [--every N]\n");
         return 2;
     }
-    s.shared = getenv("EBB_SHARED");
+    const char *named = getenv("EBB_SHARED");
+    s.shared = named != NULL ? realpath(named, shared) : NULL; /* cases change the folder */
     if (s.shared == NULL) {
         printf("conformance: EBB_SHARED names no folder of cases; nothing to compare with\n");
         return 0;

@@ -40,9 +40,13 @@ static void bench_make(test *t, bench *b)
     CHECK(graph_ok(b->g));
     CHECK_OK(graph_verify(b->g, &t->error));
     CHECK_OK(weights_open(t->home, &b->cpu, b->g, false, &b->w, &t->error));
-    const executable_options options = {
-        .home = t->home, .device = &b->cpu, .graph = b->g, .weights = b->w, .symbols = symbols,
-        .threads = 1, .lanes = 1};
+    const executable_options options = {.home = t->home,
+                                        .device = &b->cpu,
+                                        .graph = b->g,
+                                        .weights = b->w,
+                                        .symbols = symbols,
+                                        .threads = 1,
+                                        .lanes = 1};
     CHECK_OK(executable_make(&options, &b->e, &t->error));
     CHECK_OK(weights_layout(b->w, &t->error));
     CHECK_OK(weights_fill(b->w, t->home, t->home, NULL, &t->error));
@@ -126,7 +130,8 @@ TEST(variables_may_take_each_others_place)
 
     bench_open(t, &b);
     const value in = graph_input(b.g, EBB_F32, &(shape){1, {LENGTH}});
-    const value one = vector(&b, 0), two = vector(&b, 1), three = vector(&b, 2), four = vector(&b, 3);
+    const value one = vector(&b, 0), two = vector(&b, 1), three = vector(&b, 2),
+                four = vector(&b, 3);
     graph_output(b.g, op_add(b.g, in, one));
     graph_update(b.g, one, two);
     graph_update(b.g, two, one);

@@ -160,6 +160,7 @@ TEST(conformance_vectors)
         const json *cases = json_get(json_case_file(t->home, path), "cases");
         for (uint32_t k = 0; k < cases->count; k++, count++)
             check_in_region(t, name, json_item(cases, k));
+        test_table("units", "metrics", name, cases->count);
     }
     CHECK(count > 100);
 }
