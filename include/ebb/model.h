@@ -128,7 +128,8 @@ typedef struct ebb_unload_options {
 
 /**
  * Unloads: new calls are refused, calls in flight finish, then every byte, thread and descriptor of
- * the model is back before this returns. @return EBB_OK; EBB_E_STALE; EBB_E_BUSY
+ * the model is back before this returns. @return EBB_OK; EBB_E_STALE; EBB_E_BUSY; EBB_E_STATE
+ * (called by a callback of the model's own training)
  */
 EBB_API ebb_status ebb_model_unload(ebb_model model, const ebb_unload_options *options,
                                     ebb_receipt *receipt, ebb_error *error);

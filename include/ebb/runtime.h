@@ -67,7 +67,7 @@ EBB_API ebb_status ebb_runtime_open(const ebb_runtime_options *options, ebb_runt
  * Unloads every model (waiting for calls in flight), ends every thread and closes the runtime.
  *
  * @param receipt  may be NULL
- * @return EBB_OK; EBB_E_STALE
+ * @return EBB_OK; EBB_E_STALE; EBB_E_STATE (called by a callback of training)
  */
 EBB_API ebb_status ebb_runtime_close(ebb_runtime runtime, ebb_receipt *receipt);
 

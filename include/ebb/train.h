@@ -218,10 +218,12 @@ EBB_API ebb_status ebb_model_trainable_set(ebb_model model, const char *layer, b
                                            ebb_error *error);
 
 /** History of the last fit: names in order ("loss", "val_loss", ...), one value per epoch.
- *  Valid until the next fit, compile, uncompile or unload. @return false out of range */
+ *  Valid until the next fit, compile, uncompile or unload. While a fit runs only its callbacks may
+ *  read it. @return false out of range, or while another thread is in a fit */
 EBB_API bool ebb_model_history(ebb_model model, uint32_t index, const char **name,
                                const double **values, uint32_t *epochs);
-/** {"epoch": [0, 1], "history": {"loss": [...]}} */
+/** {"epoch": [0, 1], "history": {"loss": [...]}} @return EBB_E_BUSY while another thread is in a
+ *  fit */
 EBB_API ebb_status ebb_model_history_write(ebb_model model, ebb_text_function write, void *context,
                                            ebb_error *error);
 

@@ -41,11 +41,12 @@ ebb_status ebb_model_unload(ebb_model handle, const ebb_unload_options *options,
                             ebb_receipt *receipt, ebb_error *error)
 {
     uint64_t scope_id = 0;
-    ebb_status status = EBB_E_STALE;
-    runtime *r = model_owner_acquire(handle, "ebb_model_unload", error);
+    runtime *r = NULL;
+    ebb_status status = model_owner_acquire(handle, "ebb_model_unload", &r, error);
 
-    if (r == NULL) return EBB_E_STALE;
+    if (status != EBB_OK) return status;
     const uint64_t owner = r->id;
+    status = EBB_E_STALE;
     if (model_scope_acquire(handle, &scope_id, "ebb_model_unload", error))
         status = model_unload(handle.id, options, receipt, error);
     model_scope_release(scope_id);
@@ -57,11 +58,12 @@ ebb_status ebb_model_delete(ebb_model handle, const ebb_unload_options *options,
                             ebb_receipt *receipt, ebb_error *error)
 {
     uint64_t scope_id = 0;
-    ebb_status status = EBB_E_STALE;
-    runtime *r = model_owner_acquire(handle, "ebb_model_delete", error);
+    runtime *r = NULL;
+    ebb_status status = model_owner_acquire(handle, "ebb_model_delete", &r, error);
 
-    if (r == NULL) return EBB_E_STALE;
+    if (status != EBB_OK) return status;
     const uint64_t owner = r->id;
+    status = EBB_E_STALE;
     if (model_scope_acquire(handle, &scope_id, "ebb_model_delete", error))
         status = model_delete(handle, options, receipt, error);
     model_scope_release(scope_id);

@@ -177,14 +177,12 @@ const char *ebb_model_metric(ebb_model handle, uint32_t index)
 
 ebb_status ebb_model_cancel(ebb_model handle)
 {
-    ebb_error error = {0};
-    training *t = look_at(handle, "ebb_model_cancel", &error);
+    model *m = model_acquire(handle, "ebb_model_cancel", NULL);
 
-    if (t == NULL) return error.status;
-    const bool is_busy = atomic_load(&t->is_busy);
-    if (is_busy) atomic_store(&t->is_cancelled, true);
-    look_away(handle, t);
-    return is_busy ? EBB_OK : EBB_E_STATE;
+    if (m == NULL) return EBB_E_STALE;
+    const bool is_told = training_cancel(m);
+    handle_release(handle.id);
+    return is_told ? EBB_OK : EBB_E_STATE;
 }
 
 ebb_status ebb_model_learning_rate(ebb_model handle, double *rate, ebb_error *error)
@@ -234,7 +232,13 @@ ebb_status ebb_model_history_write(ebb_model handle, ebb_text_function write, vo
     ebb_error why = {0};
     training *t = look_at(handle, "ebb_model_history_write", &why);
     if (t == NULL) return fail(error, why.status, why.where, "%s", why.text);
-    const ebb_status status = history_write(&t->history, write, context, error);
+    ebb_status status = EBB_E_BUSY;
+    if (training_history_look(t)) {
+        status = history_write(&t->history, write, context, error);
+        training_history_look_end(t);
+    } else {
+        fail(error, status, t->m->info.name, "another thread is in a fit, which changes History");
+    }
     look_away(handle, t);
     return status;
 }
@@ -246,12 +250,14 @@ bool ebb_model_history(ebb_model handle, uint32_t index, const char **name, cons
 
     if (t == NULL) return false;
     const history *h = &t->history;
-    const bool is_there = index < h->name_count;
+    const bool is_readable = training_history_look(t);
+    const bool is_there = is_readable && index < h->name_count;
     if (is_there) {
         if (name != NULL) *name = h->names[index];
         if (values != NULL) *values = h->values[index];
         if (epochs != NULL) *epochs = h->epoch_count;
     }
+    if (is_readable) training_history_look_end(t);
     look_away(handle, t);
     return is_there;
 }

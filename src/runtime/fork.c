@@ -60,7 +60,9 @@ static void reset_model(model *m)
     atomic_store(&m->is_compiling, false);
     if (m->training == NULL) return;
     atomic_store(&m->training->is_busy, false);
+    atomic_store(&m->training->is_fitting, false);
     atomic_store(&m->training->lookers, 0);
+    atomic_store(&m->training->history_readers, 0);
 }
 
 static void in_child(void)

@@ -133,8 +133,9 @@ ebb_status model_delete(ebb_model handle, const ebb_unload_options *options, ebb
                         ebb_error *error);
 
 model *model_acquire(ebb_model handle, const char *where, ebb_error *error);
-/* The runtime of a model, pinned until handle_release(r->id). For calls that outlive the model. */
-runtime *model_owner_acquire(ebb_model handle, const char *where, ebb_error *error);
+/* The runtime of a model, pinned until handle_release((*r)->id). For calls that outlive the model.
+ * E_STALE; E_STATE: called by a callback of the model's own training. */
+ebb_status model_owner_acquire(ebb_model handle, const char *where, runtime **r, ebb_error *error);
 /* The scope of a model, pinned as well, so that it is not closed while its model is taken apart:
  * its id, 0 for none; false: it is being closed. */
 bool model_scope_acquire(ebb_model handle, uint64_t *id, const char *where, ebb_error *error);

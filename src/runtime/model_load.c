@@ -317,19 +317,20 @@ model *model_acquire(ebb_model handle, const char *where, ebb_error *error)
     return m;
 }
 
-runtime *model_owner_acquire(ebb_model handle, const char *where, ebb_error *error)
+ebb_status model_owner_acquire(ebb_model handle, const char *where, runtime **r, ebb_error *error)
 {
     model *m = model_acquire(handle, where, error);
 
-    if (m == NULL) return NULL;
-    if (training_is_own(m)) {
-        fail(error, EBB_E_STATE, where, "called by a callback of the training it would wait for");
-        handle_release(handle.id);
-        return NULL;
-    }
+    if (m == NULL) return EBB_E_STALE;
+    const bool is_own = training_is_own(m);
     const ebb_runtime owner = {m->owner->id};
     handle_release(handle.id);
-    return runtime_acquire(owner, where, error);
+    if (is_own) {
+        return fail(error, EBB_E_STATE, where,
+                    "called by a callback of the training it would wait for");
+    }
+    *r = runtime_acquire(owner, where, error);
+    return *r != NULL ? EBB_OK : EBB_E_STALE;
 }
 
 bool model_scope_acquire(ebb_model handle, uint64_t *id, const char *where, ebb_error *error)

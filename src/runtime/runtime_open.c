@@ -9,6 +9,7 @@
 #include "runtime/model_builder.h"
 #include "runtime/options.h"
 #include "runtime/scope.h"
+#include "runtime/training.h"
 
 static ebb_status options_read(const ebb_runtime_options *options, ebb_runtime_options *result,
                                ebb_error *error)
@@ -120,6 +121,20 @@ static void close_arrays(runtime *r)
     }
 }
 
+/* Does this thread train a model of the runtime now? It would wait for itself. */
+static bool trains_here(ebb_runtime handle)
+{
+    runtime *r = handle_acquire(HANDLE_RUNTIME, handle.id);
+    bool found = false;
+
+    if (r == NULL) return false;
+    pthread_mutex_lock(&r->mutex);
+    for (model *m = r->models; m != NULL && !found; m = m->next) found = training_is_own(m);
+    pthread_mutex_unlock(&r->mutex);
+    handle_release(handle.id);
+    return found;
+}
+
 /* Public: ebb_runtime_close. No new user can come in; those inside finish first. */
 ebb_status ebb_runtime_close(ebb_runtime handle, ebb_receipt *receipt)
 {
@@ -127,6 +142,7 @@ ebb_status ebb_runtime_close(ebb_runtime handle, ebb_receipt *receipt)
     ebb_receipt sum = {0};
     void *object = NULL;
 
+    if (trains_here(handle)) return EBB_E_STATE;
     if (!handle_close_begin(HANDLE_RUNTIME, handle.id, 0, &object)) return EBB_E_STALE;
     runtime *r = object;
     close_models(r, &sum);

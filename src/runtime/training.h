@@ -64,7 +64,9 @@ struct training {
     bool takes_state; /* the optimizer's, from the model's file */
     uint32_t metric_first, metric_count, optimizer_first; /* graph weight indices */
     atomic_bool is_busy, is_cancelled;
-    atomic_uint lookers; /* short calls that may come while it is busy */
+    atomic_bool is_fitting;
+    atomic_uint lookers;         /* short calls that may come while it is busy */
+    atomic_uint history_readers; /* of them, those that read History */
     pthread_t owner;     /* whose call it is busy with */
     engine engine;
     history history;
@@ -152,6 +154,11 @@ void training_release(training *t);
 /* For short calls beside a fit; NULL: not compiled. */
 training *training_look(model *m);
 void training_look_end(training *t);
+/* Tells the call that trains the model to stop; false: there is none. */
+bool training_cancel(model *m);
+/* For reading History, between look and look_end; false: a fit of another thread changes it. */
+bool training_history_look(training *t);
+void training_history_look_end(training *t);
 /* Is this thread inside a call that trains the model? */
 bool training_is_own(model *m);
 

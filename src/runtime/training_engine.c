@@ -82,14 +82,14 @@ static const train_object *schedule_of(const optimizer *o)
     return o != NULL && o->schedule.entry != NULL ? &o->schedule : NULL;
 }
 
-static ebb_status engine_learning_rate(engine *e, double *rate, ebb_error *error)
+static ebb_status read_rate(training *t, double *rate, ebb_error *error)
 {
-    const training *t = training_of(e);
     const train_object *schedule = schedule_of(t->settings.optimizer);
 
     if (schedule != NULL) {
         return schedule_number(t->home, &t->m->owner->device, schedule,
-                               (uint32_t)engine_iterations(e), t->m->info.name, rate, error);
+                               (uint32_t)engine_iterations(&t->engine), t->m->info.name, rate,
+                               error);
     }
     const float *variable = rate_variable(t, error);
     if (variable == NULL) return EBB_E_STATE;
@@ -97,16 +97,26 @@ static ebb_status engine_learning_rate(engine *e, double *rate, ebb_error *error
     return EBB_OK;
 }
 
+/* Any thread may ask for the rate; a step may make the sides anew meanwhile. */
+static ebb_status engine_learning_rate(engine *e, double *rate, ebb_error *error)
+{
+    training *t = training_of(e);
+
+    pthread_mutex_lock(&t->m->training_mutex);
+    const ebb_status status = read_rate(t, rate, error);
+    pthread_mutex_unlock(&t->m->training_mutex);
+    return status;
+}
+
 static ebb_status engine_learning_rate_set(engine *e, double rate, ebb_error *error)
 {
     training *t = training_of(e);
-    float *variable = rate_variable(t, error);
 
-    if (variable == NULL) return EBB_E_STATE;
     pthread_mutex_lock(&t->m->training_mutex);
-    *variable = (float)rate;
+    float *variable = rate_variable(t, error);
+    if (variable != NULL) *variable = (float)rate;
     pthread_mutex_unlock(&t->m->training_mutex);
-    return EBB_OK;
+    return variable != NULL ? EBB_OK : EBB_E_STATE;
 }
 
 static uint64_t engine_weights_bytes(const engine *e)

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "mem/handle.h"
+#include "runtime/options.h"
 #include "runtime/training.h"
 
 /* -- users ------------------------------------------------------------------------------------- */
@@ -17,13 +18,13 @@ ebb_status training_acquire(model *m, const char *where, training **result, ebb_
     pthread_mutex_lock(&m->mutex);
     training *t = m->training;
     const bool is_free = t != NULL && !atomic_exchange(&t->is_busy, true);
-    if (is_free) t->owner = pthread_self();
+    if (is_free) {
+        t->owner = pthread_self();
+        atomic_store(&t->is_cancelled, false);
+    }
     pthread_mutex_unlock(&m->mutex);
     *result = t;
-    if (is_free) {
-        atomic_store(&t->is_cancelled, false);
-        return EBB_OK;
-    }
+    if (is_free) return EBB_OK;
     if (t == NULL)
         return fail(error, EBB_E_STATE, where,
                     "the model is not compiled; call ebb_model_compile()");
@@ -33,6 +34,16 @@ ebb_status training_acquire(model *m, const char *where, training **result, ebb_
 void training_release(training *t)
 {
     atomic_store(&t->is_busy, false);
+}
+
+bool training_cancel(model *m)
+{
+    pthread_mutex_lock(&m->mutex); /* a call that begins meanwhile is not the one meant */
+    training *t = m->training;
+    const bool is_busy = t != NULL && atomic_load(&t->is_busy);
+    if (is_busy) atomic_store(&t->is_cancelled, true);
+    pthread_mutex_unlock(&m->mutex);
+    return is_busy;
 }
 
 training *training_look(model *m)
@@ -59,18 +70,52 @@ bool training_is_own(model *m)
     return is_own;
 }
 
-/* Puts another training (or none) in the place of the model's, whose steps are over; closes that.
- */
-static uint32_t replace(model *m, training *next)
+static void wait_until_zero(const atomic_uint *count)
 {
     const struct timespec moment = {0, 50000};
 
+    while (atomic_load(count) > 0) nanosleep(&moment, NULL);
+}
+
+bool training_history_look(training *t)
+{
+    atomic_fetch_add(&t->history_readers, 1);
+    if (!atomic_load(&t->is_fitting) || training_is_own(t->m)) return true;
+    atomic_fetch_sub(&t->history_readers, 1);
+    return false;
+}
+
+void training_history_look_end(training *t)
+{
+    atomic_fetch_sub(&t->history_readers, 1);
+}
+
+/* Takes the model's training, whose steps are over, away from it and closes it. Who changes weights
+ * holds training_mutex and has seen it, or does not find it any more. Returns threads ended. */
+static uint32_t take_away(model *m)
+{
+    pthread_mutex_lock(&m->training_mutex);
     pthread_mutex_lock(&m->mutex);
     training *last = m->training;
-    m->training = next;
+    m->training = NULL;
     pthread_mutex_unlock(&m->mutex);
-    while (last != NULL && atomic_load(&last->lookers) > 0) nanosleep(&moment, NULL);
+    pthread_mutex_unlock(&m->training_mutex);
+    if (last != NULL) wait_until_zero(&last->lookers);
     return training_close(last);
+}
+
+/* Under training_mutex; the model has none. */
+static void give(model *m, training *t)
+{
+    pthread_mutex_lock(&m->mutex);
+    m->training = t;
+    pthread_mutex_unlock(&m->mutex);
+}
+
+static ebb_status compiling_begin(model *m, const char *where, ebb_error *error)
+{
+    if (!atomic_exchange(&m->is_compiling, true)) return EBB_OK;
+    return fail(error, EBB_E_BUSY, where, "another call is compiling this model");
 }
 
 /* -- compile ----------------------------------------------------------------------------------- */
@@ -80,20 +125,19 @@ ebb_status training_compile(model *m, const ebb_compile_options *options, ebb_er
     training *t = NULL, *last = NULL;
     ebb_plan plan;
 
-    if (atomic_exchange(&m->is_compiling, true))
-        return fail(error, EBB_E_BUSY, "ebb_model_compile", "another call is compiling this model");
-    ebb_status status = EBB_OK;
+    ebb_status status = compiling_begin(m, "ebb_model_compile", error);
+    if (status != EBB_OK) return status;
     if (m->training != NULL) status = training_acquire(m, "ebb_model_compile", &last, error);
     const int64_t freed = last == NULL ? 0 : (int64_t)region_bytes_live(last->home);
     if (status == EBB_OK) status = training_stage(m, options, -freed, &plan, &t, error);
     if (status == EBB_OK) status = training_publish(m, error);
     if (status == EBB_OK) {
-        replace(m, NULL);
+        take_away(m);
         last = NULL;
     }
     pthread_mutex_lock(&m->training_mutex); /* nobody sets weights meanwhile */
     if (status == EBB_OK) status = training_ready(t, error);
-    if (status == EBB_OK) replace(m, t);
+    if (status == EBB_OK) give(m, t);
     pthread_mutex_unlock(&m->training_mutex);
     if (status != EBB_OK) training_close(t);
     if (last != NULL) training_release(last);
@@ -115,19 +159,22 @@ ebb_status training_uncompile(model *m, ebb_receipt *receipt, ebb_error *error)
 {
     training *t = NULL;
     ebb_receipt local;
-    ebb_status status = training_acquire(m, "ebb_model_uncompile", &t, error);
+    ebb_status status = compiling_begin(m, "ebb_model_uncompile", error);
 
     if (status != EBB_OK) return status;
-    status = training_publish(m, error);
-    if (status != EBB_OK) {
-        training_release(t);
-        return status;
+    status = training_acquire(m, "ebb_model_uncompile", &t, error);
+    if (status == EBB_OK) {
+        status = training_publish(m, error);
+        if (status != EBB_OK) training_release(t);
     }
-    fill_receipt(t, &local);
-    local.threads = replace(m, NULL);
-    local.live_after = region_bytes_live(m->owner->root);
-    if (receipt != NULL) *receipt = local;
-    return EBB_OK;
+    if (status == EBB_OK) {
+        fill_receipt(t, &local);
+        local.threads = take_away(m);
+        local.live_after = region_bytes_live(m->owner->root);
+        if (receipt != NULL) *receipt = local;
+    }
+    atomic_store(&m->is_compiling, false);
+    return status;
 }
 
 ebb_status training_plan(runtime *r, const char *path, const ebb_load_options *load,
@@ -153,6 +200,7 @@ ebb_status training_plan(runtime *r, const char *path, const ebb_load_options *l
 
 static ebb_status open_history(training *t, ebb_error *error)
 {
+    wait_until_zero(&t->history_readers);
     region_close(t->history.home);
     t->history = (history){.home = region_open(t->home, "history", EBB_CLASS_META, 0)};
     return t->history.home != NULL ? EBB_OK
@@ -162,16 +210,27 @@ static ebb_status open_history(training *t, ebb_error *error)
 ebb_status training_fit(training *t, const ebb_data *data, const ebb_fit_options *options,
                         ebb_error *error)
 {
-    const ebb_status status = open_history(t, error);
+    ebb_fit_options o = EBB_FIT_OPTIONS_INIT;
+    ebb_status status =
+        options_copy(&o, sizeof o, options, "fit options", "EBB_FIT_OPTIONS_INIT", error);
 
     if (status != EBB_OK) return status;
-    return fit_run(&t->engine, data, options, &t->history, error);
+    atomic_store(&t->is_fitting, true);
+    status = open_history(t, error);
+    if (status == EBB_OK) status = fit_run(&t->engine, data, &o, &t->history, error);
+    atomic_store(&t->is_fitting, false);
+    return status;
 }
 
 ebb_status training_evaluate(training *t, const ebb_data *data, const ebb_evaluate_options *options,
                              double *results, ebb_error *error)
 {
-    return evaluate_run(&t->engine, data, options, results, error);
+    ebb_evaluate_options o = EBB_EVALUATE_OPTIONS_INIT;
+    const ebb_status status =
+        options_copy(&o, sizeof o, options, "evaluate options", "EBB_EVALUATE_OPTIONS_INIT", error);
+
+    if (status != EBB_OK) return status;
+    return evaluate_run(&t->engine, data, &o, results, error);
 }
 
 /* Metrics are those of the batch alone, as in Keras. */

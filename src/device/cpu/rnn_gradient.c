@@ -105,10 +105,14 @@ static place place_of(const rnn_gradient_work *k, size_t item, size_t step)
                    .dc = k->dc + item * u};
 }
 
-/* c [m, n] += a . b, where b's columns lie next to one another or (portable) anyhow. */
-static void product(const rnn_gradient_work *k, const gemm *g)
+/* c [m, n] = a . b, or += where is_added; b's columns lie next to one another or (portable) anyhow.
+ */
+static void product(const rnn_gradient_work *k, const gemm *g, bool is_added)
 {
-    if (k->s->run == NULL) {
+    const bool is_vector = k->s->run != NULL && g->m > 0 && g->k > 0;
+
+    if (!is_vector) {
+        if (!is_added) gemm_clear(g->c, g->c_row, g->m, g->n);
         gemm_add_threads(g, k->threads);
         return;
     }
@@ -121,8 +125,8 @@ static void product(const rnn_gradient_work *k, const gemm *g)
                            .a = g->a,
                            .b = g->b,
                            .c = g->c,
-                           .is_added = true};
-    if (v.m > 0 && v.k > 0) vector_gemm_parallel(k->s->run, &v, k->threads);
+                           .is_added = is_added};
+    vector_gemm_parallel(k->s->run, &v, k->threads);
 }
 
 /* -- forwards --------------------------------------------------------------------------------- */
@@ -146,8 +150,7 @@ static void states_product(const rnn_gradient_work *k, const float *states, ptrd
                     .c = to,
                     .c_row = (ptrdiff_t)s->gates};
 
-    gemm_clear(to, (ptrdiff_t)s->gates, end - from, count);
-    product(k, &g);
+    product(k, &g, false);
 }
 
 /* The same, each gate of states that it has dropped from. */
@@ -278,8 +281,7 @@ static void inputs_make(const rnn_gradient_work *k, size_t from, size_t end)
                     .c = to,
                     .c_row = (ptrdiff_t)s->gates};
 
-    gemm_clear(to, (ptrdiff_t)s->gates, rows, s->gates);
-    product(k, &g);
+    product(k, &g, false);
     epilogue_apply(&none, &operands, to, rows, s->gates, s->gates);
 }
 
@@ -409,7 +411,7 @@ static void states_back(const rnn_gradient_work *k, const float *d, ptrdiff_t ro
                     .c = to + from * s->units,
                     .c_row = (ptrdiff_t)s->units};
 
-    product(k, &g);
+    product(k, &g, true);
 }
 
 /* The same through what each gate has dropped. */

@@ -434,8 +434,10 @@ static bool plan_undecided(planning *p, const weight_form **form)
  * better one. */
 static bool plan_changing(planning *p)
 {
+    const onednn_contraction *c = p->whole;
     onednn_desc want = {0};
-    bool good = !p->whole->is_weights_cut && plan_free(p, &want, &p->whole->weights);
+    const bool good =
+        !c->is_weights_cut && !c->is_plain_best && plan_free(p, &want, &c->weights);
 
     onednn_desc_drop(&want);
     if (good) return true;

@@ -90,6 +90,7 @@ typedef struct onednn_contraction {
     onednn_window window;
     onednn_cut cut;
     bool is_weights_cut; /* weights have the axis of the cut too (axis 0) */
+    bool is_plain_best;  /* weights that change from run to run are not worth a reorder */
     const epilogue *epilogue;
     uint64_t rows, columns;
     dnnl_primitive_desc_t (*make)(const onednn_operands *o, const onednn_window *w);
