@@ -36,6 +36,23 @@ void row_run_open(row_run *r);
 void row_run_close(row_run *r);
 case_tensor row_run_result(const row_run *r, uint32_t output);
 
+/* -- against another row ----------------------------------------------------------------------- */
+
+typedef struct row_check {
+    const kernel_def *row, *portable;
+    bool is_weight;       /* input 1, for `row` */
+    uint32_t threads_max; /* 1 to this many */
+    double tolerance;
+    void (*also)(row_run *r, const char *name); /* after outputs were compared, once */
+} row_check;
+
+/* Runs `row` on every instruction set this machine has; the portable row gives what is expected.
+ * How often the row said yes. */
+uint32_t row_check_run(const row_check *c, const graph *g, const case_tensor *inputs);
+/* Did enough rounds reach fast code, so that a test cannot pass by refusals alone? Always true on
+ * machines that have none. *taken becomes 0. */
+void row_check_taken(uint32_t *taken, uint32_t least);
+
 /* -- making random nodes
  * ------------------------------------------------------------------------ */
 

@@ -69,7 +69,8 @@ static void check_kept(test *t, graph *g, const float *const *inputs, double tol
             const float *found = graph_run_value(r, g->outputs[i]);
 
             for (uint64_t k = 0; half == 1 && k < count; k++)
-                CHECK_NEAR(found[k], expected[i][k], tolerance * (1 + fabs((double)expected[i][k])));
+                CHECK_NEAR(found[k], expected[i][k],
+                           tolerance * (1 + fabs((double)expected[i][k])));
             expected[i] = found;
         }
         *(half == 0 ? &before : &after) = r;
@@ -218,7 +219,10 @@ TEST(any_graph_keeps_its_numbers)
 
         for (uint32_t i = 3; i < count; i++) /* mostly from what came last */
             pool[i] = any_node(g, case_random(&seed) % 3 ? pool + (i > 8 ? i - 8 : 0) : pool,
-                               case_random(&seed) % 3 && i > 8 ? 8 : i < 8 ? i : 8, &seed);
+                               case_random(&seed) % 3 && i > 8 ? 8
+                               : i < 8                         ? i
+                                                               : 8,
+                               &seed);
         for (uint32_t i = 0; i < 4; i++) {
             const value v = pool[3 + case_random(&seed) % (count - 3)];
             graph_output(g, op_add(g, v, pool[0]));

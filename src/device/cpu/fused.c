@@ -142,13 +142,13 @@ static void describe_step(const fused_state *s, const kernel_plan *plan, const f
 {
     const cpu_isa isa = plan->device->isa;
 
-    *w = (fused_work){.kind = from->kind,
-                      .function = from->function,
-                      .a = from->a,
-                      .b = from->b,
-                      .c = from->c,
-                      .attributes = {(unary_kind)from->function, from->alpha, from->beta,
-                                     from->gamma}};
+    *w = (fused_work){
+        .kind = from->kind,
+        .function = from->function,
+        .a = from->a,
+        .b = from->b,
+        .c = from->c,
+        .attributes = {(unary_kind)from->function, from->alpha, from->beta, from->gamma}};
     switch (from->kind) {
     case FUSED_UNARY: w->unary = vector_unary_find(isa, &w->attributes); break;
     case FUSED_SLOPE: w->slope = vector_slope_find(isa, &w->attributes); break;
@@ -231,8 +231,7 @@ static void choose_outputs(fused_state *s)
         fused_register *r = &s->registers[s->results[k].source];
 
         if (s->results[k].dtype == EBB_F32 && s->results[k].summed_axes == 0 &&
-            r->output == PLACE_NONE &&
-            s->results[k].source - s->input_count >= last_input)
+            r->output == PLACE_NONE && s->results[k].source - s->input_count >= last_input)
             r->output = (uint8_t)k;
     }
 }
@@ -466,8 +465,8 @@ static void run_parts(void *context, size_t begin, size_t end)
         fused_run r = {.call = call,
                        .s = s,
                        .slots = (float *)call->scratch + part * s->slot_count * BLOCK_FLOATS,
-                       .sums = (double *)call_scratch(call, s->sums) +
-                               part * s->sum_count * s->width};
+                       .sums =
+                           (double *)call_scratch(call, s->sums) + part * s->sum_count * s->width};
 
         memset(r.sums, 0, s->sum_count * s->width * sizeof *r.sums);
         for (size_t block = first; block < last; block++) {

@@ -1,5 +1,5 @@
-/* rnn_gradient.c -- the steps of a recurrent layer backwards (graph/op.h, rnn_gradient): the portable
- * and the vector row, which differ in the functions they call.
+/* rnn_gradient.c -- the steps of a recurrent layer backwards (graph/op.h, rnn_gradient): the
+ * portable and the vector row, which differ in the functions they call.
  *
  * Forwards once more, keeping what the way back needs; then from the last step to the first, with
  * the gradients of the states. The products of the kernel are the caller's. Threads take items and

@@ -153,8 +153,8 @@ static bool plan_binary(kernel_plan *plan)
     const uint32_t last = s.rank - 1;
     if (s.rows > 1 && s.dims[last] < RUN_MIN) return false;
     const vector_form form = s.a_strides[last] == 0   ? VECTOR_ONE_LEFT
-                     : s.b_strides[last] == 0 ? VECTOR_ONE_RIGHT
-                                              : VECTOR_FULL;
+                             : s.b_strides[last] == 0 ? VECTOR_ONE_RIGHT
+                                                      : VECTOR_FULL;
     s.run = vector_binary_find(plan->device->isa, t->kind, form);
     if (s.run == NULL) return false;
     if (t->activation.kind != UNARY_IDENTITY)

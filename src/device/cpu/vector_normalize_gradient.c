@@ -111,6 +111,12 @@ static void run_gradient(const kernel_call *call)
 }
 
 const kernel_def kernel_vector_normalize_gradient = {
-    "vector.normalize_gradient", OP_normalize_gradient, plan_gradient, NULL, NULL,
-    run_gradient,                NULL,                  NULL,
+    "vector.normalize_gradient",
+    OP_normalize_gradient,
+    plan_gradient,
+    NULL,
+    NULL,
+    run_gradient,
+    NULL,
+    NULL,
 };

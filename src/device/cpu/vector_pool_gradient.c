@@ -57,8 +57,7 @@ typedef struct pool_job {
 static bool is_tiled(const window *w, const pool_attributes *a)
 {
     for (uint32_t i = 0; i < SPATIAL_MAX; i++)
-        if (w->strides[i] != w->kernel[i] || w->pad[i] != 0 ||
-            w->in[i] != w->out[i] * w->kernel[i])
+        if (w->strides[i] != w->kernel[i] || w->pad[i] != 0 || w->in[i] != w->out[i] * w->kernel[i])
             return false;
     return a->spatial > 0;
 }
@@ -158,6 +157,12 @@ static void run_pool_gradient(const kernel_call *call)
 }
 
 const kernel_def kernel_vector_pool_gradient = {
-    "vector.pool_gradient", OP_pool_gradient,  plan_pool_gradient, NULL, NULL,
-    run_pool_gradient,      NULL,              NULL,
+    "vector.pool_gradient",
+    OP_pool_gradient,
+    plan_pool_gradient,
+    NULL,
+    NULL,
+    run_pool_gradient,
+    NULL,
+    NULL,
 };

@@ -434,8 +434,8 @@ static uint32_t add_member(fuser *f, program *p, const node *n, const shape *to)
     }
     case OP_unary_gradient: {
         const unary_attributes *u = a;
-        return add_step(p, (fused_step){FUSED_SLOPE, u->kind, r[0], r[1], 0, u->alpha, u->beta,
-                                        u->gamma});
+        return add_step(
+            p, (fused_step){FUSED_SLOPE, u->kind, r[0], r[1], 0, u->alpha, u->beta, u->gamma});
     }
     case OP_binary: return add_binary(p, a, r[0], r[1]);
     case OP_compare:
@@ -498,7 +498,8 @@ static void add_sums(const fuser *f, program *p, result_list *list, value v, uin
         const bool is_mean = ((const reduce_attributes *)n->attributes)->kind == REDUCE_MEAN;
 
         if (summed_axes(f, i - 1) == axes)
-            (void)add_result(p, list, n->outputs[0], (fused_result){source, EBB_F32, axes, is_mean});
+            (void)add_result(p, list, n->outputs[0],
+                             (fused_result){source, EBB_F32, axes, is_mean});
     }
 }
 
@@ -521,8 +522,8 @@ static bool add_results(const fuser *f, program *p, const group *s, result_list 
         const uint32_t own = is_only_summed ? 0 : 1;
 
         if (uses == 0) continue;
-        const bool takes_sums =
-            sums > 0 && p->registers[m] >= p->input_count && needed - 1 + own + sums <= OP_OUTPUTS_MAX;
+        const bool takes_sums = sums > 0 && p->registers[m] >= p->input_count &&
+                                needed - 1 + own + sums <= OP_OUTPUTS_MAX;
         if (takes_sums) {
             add_sums(f, p, list, v, p->registers[m], axes);
             needed += own + sums - 1;
@@ -544,7 +545,8 @@ static void replace_results(fuser *f, const program *p, const result_list *list,
 
         if (!shape_equal(graph_shape(f->g, result), &to)) result = op_reshape(f->g, result, &to);
         if (!graph_ok(f->g)) return;
-        if (p->attributes.results[k].summed_axes > 0) graph_remove(f->g, graph_value(f->g, from)->node);
+        if (p->attributes.results[k].summed_axes > 0)
+            graph_remove(f->g, graph_value(f->g, from)->node);
         graph_replace(f->g, from, result);
     }
 }
@@ -656,7 +658,7 @@ static uint32_t run(graph *g)
     return run_half(g, fuse_groups);
 }
 
-const pass_def pass_def_fuse_elementwise = {
-    .name = "fuse_elementwise",
-    .description = "elementwise nodes of training graphs become one",
-    .run = run};
+const pass_def pass_def_fuse_elementwise = {.name = "fuse_elementwise",
+                                            .description =
+                                                "elementwise nodes of training graphs become one",
+                                            .run = run};

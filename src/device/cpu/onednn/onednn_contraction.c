@@ -436,8 +436,7 @@ static bool plan_changing(planning *p)
 {
     const onednn_contraction *c = p->whole;
     onednn_desc want = {0};
-    const bool good =
-        !c->is_weights_cut && !c->is_plain_best && plan_free(p, &want, &c->weights);
+    const bool good = !c->is_weights_cut && !c->is_plain_best && plan_free(p, &want, &c->weights);
 
     onednn_desc_drop(&want);
     if (good) return true;
@@ -454,8 +453,7 @@ static bool plan_weights(planning *p)
 
     if (form != WEIGHT_PLAIN) return is_ours(form) && plan_decided(p, form);
     if (!p->plan->weights[INPUT_WEIGHTS].is_weight) return plan_changing(p);
-    if (is_decided ||
-        onednn_desc_bytes(&p->whole->weights) > WEIGHT_PACK_BYTES_MAX)
+    if (is_decided || onednn_desc_bytes(&p->whole->weights) > WEIGHT_PACK_BYTES_MAX)
         return plan_parts(p, NULL, 1);
     if (!plan_undecided(p, &form)) return false;
     p->plan->weights[INPUT_WEIGHTS].form = form;

@@ -48,8 +48,8 @@ static void same_padding(const onednn_image *image, int64_t *before, int64_t *af
 
     for (uint32_t i = 0; i < a->spatial; i++) {
         const int64_t reach = (image->kernel->dims[i] - 1) * a->dilations[i] + 1;
-        int64_t total = (image->result->dims[1 + i] - 1) * a->strides[i] + reach -
-                        image->source->dims[1 + i];
+        int64_t total =
+            (image->result->dims[1 + i] - 1) * a->strides[i] + reach - image->source->dims[1 + i];
 
         if (total < 0) total = 0;
         before[i] = total / 2;
@@ -109,8 +109,7 @@ static bool make_descs(onednn_contraction *c, const tensor_desc *source, const t
     int64_t vector_dims[ONEDNN_RANK_MAX] = {1, 1, 1, 1, 1, 1}, strides[ONEDNN_RANK_MAX];
     const int64_t one = 1;
 
-    c->rank = cut->rank =
-        onednn_image_dims(source, spatial, cut->source_dims, cut->source_strides);
+    c->rank = cut->rank = onednn_image_dims(source, spatial, cut->source_dims, cut->source_strides);
     onednn_image_dims(result, spatial, cut->result_dims, cut->result_strides);
     const int64_t columns = vector_dims[1] = cut->result_dims[1];
     c->columns = (uint64_t)columns;
@@ -217,8 +216,8 @@ bool onednn_conv_transpose_plan(kernel_plan *plan, const conv_transpose_attribut
     spread(c.window.pad_before, a->pad_before, s, 0, 0);
     spread(c.window.pad_after, a->pad_after, s, 0, 0);
     c.window.spatial = s == 1 ? 2 : s;
-    const bool good = describe(&c, &plan->inputs[0], &plan->outputs[0], s) &&
-                      onednn_contraction_plan(plan, &c);
+    const bool good =
+        describe(&c, &plan->inputs[0], &plan->outputs[0], s) && onednn_contraction_plan(plan, &c);
     onednn_contraction_drop(&c);
     return good;
 }

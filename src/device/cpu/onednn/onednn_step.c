@@ -275,7 +275,8 @@ static void run_sum(void *context, size_t begin, size_t end)
     float *const sum = call->scratch;
 
     for (uint32_t k = 1; k < s->part_count; k++) {
-        const float *const term = (const float *)(void *)((char *)call->scratch + k * s->sum_stride);
+        const float *const term =
+            (const float *)(void *)((char *)call->scratch + k * s->sum_stride);
 
         for (size_t i = begin; i < end; i++) sum[i] += term[i];
     }

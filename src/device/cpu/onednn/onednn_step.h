@@ -50,8 +50,8 @@ typedef struct onednn_part {
 } onednn_part;
 
 typedef struct onednn_step {
-    onednn_task repack; /* of the weights, before the parts */
-    onednn_task deliver; /* of what the parts made in scratch, after them */
+    onednn_task repack;              /* of the weights, before the parts */
+    onednn_task deliver;             /* of what the parts made in scratch, after them */
     uint64_t sum_floats, sum_stride; /* not 0: each part made one term of a sum at the beginning of
                                         the scratch; floats of a term, bytes to the next */
     onednn_part *parts;
