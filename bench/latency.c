@@ -10,13 +10,10 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "measure.h"
 
-#define SAMPLES_MAX     200000
 #define SAMPLE_LEAST_NS 20000
-#define CALLS_LEAST     3
 
 typedef struct arguments {
     const char *path, *input, *output;
@@ -25,115 +22,80 @@ typedef struct arguments {
     bool inference_only, serve;
 } arguments;
 
-static void usage(void)
-{
-    fprintf(stderr, "usage: bench_latency MODEL [--threads N] [--batch N] [--seconds S] "
-                    "[--inference-only] [--input X.npy] [--output Y.npy] [--serve]\n");
-    exit(2);
-}
-
 static void read_arguments(int count, char **words, arguments *a)
 {
-    *a = (arguments){.batch = 1, .seconds = 1};
-    for (int i = 1; i < count; i++) {
-        const char *word = words[i], *next = i + 1 < count ? words[i + 1] : NULL;
+    const word_option options[] = {
+        {"--threads", .count = &a->threads},  {"--batch", .count = &a->batch},
+        {"--seconds", .number = &a->seconds}, {"--input", .text = &a->input},
+        {"--output", .text = &a->output},     {"--inference-only", .flag = &a->inference_only},
+        {"--serve", .flag = &a->serve},       {0},
+    };
 
-        if (word[0] != '-' && a->path == NULL) {
-            a->path = word;
-            continue;
-        }
-        if (strcmp(word, "--inference-only") == 0) {
-            a->inference_only = true;
-            continue;
-        }
-        if (strcmp(word, "--serve") == 0) {
-            a->serve = true;
-            continue;
-        }
-        if (next == NULL) usage();
-        if (strcmp(word, "--threads") == 0)
-            a->threads = (uint32_t)atoi(next);
-        else if (strcmp(word, "--batch") == 0)
-            a->batch = (uint32_t)atoi(next);
-        else if (strcmp(word, "--seconds") == 0)
-            a->seconds = atof(next);
-        else if (strcmp(word, "--input") == 0)
-            a->input = next;
-        else if (strcmp(word, "--output") == 0)
-            a->output = next;
-        else
-            usage();
-        i++;
-    }
-    if (a->path == NULL) usage();
+    *a = (arguments){.batch = 1, .seconds = 1};
+    words_read(count, words,
+               "bench_latency MODEL [--threads N] [--batch N] [--seconds S] [--inference-only] "
+               "[--input X.npy] [--output Y.npy] [--serve]",
+               options, &a->path);
 }
 
-static uint64_t time_group(subject *s, uint32_t calls)
+typedef struct timing {
+    subject s;
+    uint32_t group; /* calls of a sample */
+    uint64_t *times;
+} timing;
+
+static uint64_t time_group(void *context)
 {
+    timing *t = context;
     const uint64_t begin = now_ns();
 
-    for (uint32_t i = 0; i < calls; i++) subject_predict(s);
+    for (uint32_t i = 0; i < t->group; i++) subject_predict(&t->s);
     return now_ns() - begin;
 }
 
-static uint32_t group_for(subject *s)
+static void measure(void *context, double seconds)
 {
-    uint32_t calls = 1;
+    timing *t = context;
 
-    while (time_group(s, calls) < SAMPLE_LEAST_NS) calls *= 2;
-    return calls;
-}
-
-static void measure(subject *s, double seconds, uint64_t *times)
-{
-    const uint32_t group = group_for(s);
-    const uint64_t end = now_ns() + (uint64_t)(seconds * 1e9);
-    size_t count = 0;
-
-    while (count < SAMPLES_MAX && (count < CALLS_LEAST || now_ns() < end))
-        times[count++] = time_group(s, group);
-    sort_times(times, count);
-    const double least = (double)times[0] / group, median = (double)times[count / 2] / group;
+    for (t->group = 1; time_group(t) < SAMPLE_LEAST_NS;) t->group *= 2;
+    const size_t count = sample_times(time_group, t, seconds, t->times);
+    const double group = t->group;
+    const double least = (double)t->times[0] / group, median = (double)t->times[count / 2] / group;
     printf("{\"calls\": %zu, \"least_ns\": %.0f, \"median_ns\": %.0f, \"p90_ns\": %.0f, "
            "\"p99_ns\": %.0f}\n",
-           count * group, least, median, (double)times[count * 90 / 100] / group,
-           (double)times[count * 99 / 100] / group);
+           count * t->group, least, median, (double)t->times[count * 90 / 100] / group,
+           (double)t->times[count * 99 / 100] / group);
     fflush(stdout);
-}
-
-static void serve(subject *s, uint64_t *times)
-{
-    char line[64];
-
-    printf("ready\n");
-    fflush(stdout);
-    while (fgets(line, sizeof line, stdin) != NULL) measure(s, atof(line), times);
 }
 
 int main(int count, char **words)
 {
     ebb_load_options options = EBB_LOAD_OPTIONS_INIT;
     ebb_error error = {0};
-    subject s = {0};
+    timing t = {0};
+    subject *s = &t.s;
     arguments a;
 
     read_arguments(count, words, &a);
-    uint64_t *times = calloc(SAMPLES_MAX, sizeof *times);
-    if (times == NULL) return 3;
-    subject_open_runtime(&s);
+    t.times = calloc(SAMPLES_MAX, sizeof *t.times);
+    if (t.times == NULL) return 3;
+    subject_open_runtime(s);
     options.threads = a.threads;
     options.batch = a.batch;
     options.inference_only = a.inference_only;
-    must(ebb_model_load(s.runtime, a.path, &options, &s.model, &error), &error, a.path);
-    subject_make_views(&s, a.batch, a.input);
-    if (a.output != NULL) subject_save(&s, a.output);
-    for (int i = 0; i < 5; i++) subject_predict(&s);
-    if (a.serve)
-        serve(&s, times);
-    else
-        measure(&s, a.seconds, times);
-    subject_drop_views(&s);
-    ebb_runtime_close(s.runtime, NULL);
-    free(times);
+    must(ebb_model_load(s->runtime, a.path, &options, &s->model, &error), &error, a.path);
+    subject_make_views(s, a.batch, a.input);
+    if (a.output != NULL) subject_save(s, a.output);
+    for (int i = 0; i < 5; i++) subject_predict(s);
+    if (a.serve) {
+        printf("ready\n");
+        fflush(stdout);
+        serve_lines(measure, &t);
+    } else {
+        measure(&t, a.seconds);
+    }
+    subject_drop_views(s);
+    ebb_runtime_close(s->runtime, NULL);
+    free(t.times);
     return 0;
 }

@@ -9,6 +9,43 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SAMPLES_LEAST 3
+
+void words_refuse(const char *usage)
+{
+    fprintf(stderr, "usage: %s\n", usage);
+    exit(2);
+}
+
+/* False: `next` is missing. */
+static bool take(const word_option *o, const char *next)
+{
+    if (o->flag != NULL) *o->flag = true;
+    if (o->flag != NULL || next == NULL) return o->flag != NULL;
+    if (o->text != NULL) *o->text = next;
+    if (o->count != NULL) *o->count = (uint32_t)atoi(next);
+    if (o->number != NULL) *o->number = atof(next);
+    return true;
+}
+
+void words_read(int count, char **words, const char *usage, const word_option *options,
+                const char **path)
+{
+    *path = NULL;
+    for (int i = 1; i < count; i++) {
+        const word_option *o = options;
+
+        if (words[i][0] != '-' && *path == NULL) {
+            *path = words[i];
+            continue;
+        }
+        while (o->name != NULL && strcmp(o->name, words[i]) != 0) o++;
+        if (o->name == NULL || !take(o, i + 1 < count ? words[i + 1] : NULL)) words_refuse(usage);
+        i += o->flag == NULL;
+    }
+    if (*path == NULL) words_refuse(usage);
+}
+
 uint64_t now_ns(void)
 {
     struct timespec now;
@@ -61,6 +98,25 @@ static int compare_times(const void *a, const void *b)
 void sort_times(uint64_t *times, size_t count)
 {
     qsort(times, count, sizeof *times, compare_times);
+}
+
+size_t sample_times(uint64_t (*time_once)(void *context), void *context, double seconds,
+                    uint64_t *times)
+{
+    const uint64_t end = now_ns() + (uint64_t)(seconds * 1e9);
+    size_t count = 0;
+
+    while (count < SAMPLES_MAX && (count < SAMPLES_LEAST || now_ns() < end))
+        times[count++] = time_once(context);
+    sort_times(times, count);
+    return count;
+}
+
+void serve_lines(void (*answer)(void *context, double seconds), void *context)
+{
+    char line[64];
+
+    while (fgets(line, sizeof line, stdin) != NULL) answer(context, atof(line));
 }
 
 void must(ebb_status status, const ebb_error *error, const char *what)

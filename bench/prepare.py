@@ -7,14 +7,13 @@ For each model: NAME.keras, NAME.h5, NAME.onnx, NAME.tflite, NAME.input.npy and 
 NAME.answer.npy. What a converter cannot do is said and left out.
 """
 import os
-import sys
-import zlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import recipes  # noqa: E402
 from keras import layers as L  # noqa: E402
 
 
@@ -73,10 +72,7 @@ def to_tflite(net, path):
 
 
 def make(name, folder):
-    seed = zlib.crc32(name.encode())
-    rng, path = np.random.default_rng(seed), os.path.join(folder, name)
-    keras.utils.set_random_seed(seed)
-    net = MODELS[name]()
+    rng, path, net = recipes.seeded(name, folder, MODELS)
     disturb(net, rng)
     x = rng.random((1, *net.input_shape[1:]), dtype=np.float32)
     np.save(path + ".input.npy", x)
@@ -88,19 +84,7 @@ def make(name, folder):
             convert(net, path + ending)
         except Exception as error:  # converters raise anything
             print(f"{name}{ending}: not made: {str(error).splitlines()[0][:200]}")
-    print(f"{name}: done", flush=True)
-
-
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    folder, names = sys.argv[1], sys.argv[2:] or list(MODELS)
-    os.makedirs(folder, exist_ok=True)
-    for name in names:
-        if not os.path.exists(os.path.join(folder, name + ".answer.npy")):
-            make(name, folder)
-            keras.backend.clear_session()
 
 
 if __name__ == "__main__":
-    main()
+    recipes.main(__doc__, MODELS, make, ".answer.npy")

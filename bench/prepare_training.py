@@ -8,13 +8,12 @@ NAME.x.npy, NAME.y.npy. The learning rate is so small that weights stay what the
 however often the batch is repeated. No dropout: engines draw other numbers.
 """
 import os
-import sys
-import zlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import recipes  # noqa: E402
 from keras import layers as L  # noqa: E402
 
 BATCH, CLASSES, WORDS = 32, 10, 1000
@@ -52,10 +51,7 @@ MODELS = {
 
 
 def make(name, folder):
-    seed = zlib.crc32(name.encode())
-    rng, path = np.random.default_rng(seed), os.path.join(folder, name)
-    keras.utils.set_random_seed(seed)
-    net = MODELS[name]()
+    rng, path, net = recipes.seeded(name, folder, MODELS)
     net.compile(keras.optimizers.Adam(1e-6), "sparse_categorical_crossentropy",
                 metrics=["accuracy"])
     shape = (BATCH, *net.input_shape[1:])
@@ -66,19 +62,7 @@ def make(name, folder):
     np.save(path + ".x.npy", x)
     np.save(path + ".y.npy", rng.integers(0, CLASSES, BATCH, dtype=np.int32))
     net.save(path + ".keras")
-    print(f"{name}: done", flush=True)
-
-
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    folder, names = sys.argv[1], sys.argv[2:] or list(MODELS)
-    os.makedirs(folder, exist_ok=True)
-    for name in names:
-        if not os.path.exists(os.path.join(folder, name + ".keras")):
-            make(name, folder)
-            keras.backend.clear_session()
 
 
 if __name__ == "__main__":
-    main()
+    recipes.main(__doc__, MODELS, make, ".keras")

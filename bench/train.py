@@ -11,13 +11,10 @@ the other's of the same round. Memory is the high-water mark of the process, lib
 folder is made by bench/prepare_training.py. The losses of the first three steps are compared: an
 engine that is off is marked, and its time means nothing.
 """
-import argparse
-import json
 import os
-import statistics
-import subprocess
 import sys
-import time
+
+import turns
 
 MODELS = ["mlp", "cnn", "lstm", "mobilenetv2", "transformer"]
 LIMIT = 1e-3  # largest relative difference of a loss
@@ -49,57 +46,25 @@ def peak_bytes():
 
 
 def serve(engine, path, threads):
-    """The protocol of bench_train_step --serve, spoken by a Python engine."""
     step = ENGINES[engine](path, threads)
-    print("ready", *(float(step()) for _ in range(STEPS_SHOWN)), flush=True)
-    for line in sys.stdin:
-        times, end = [], time.perf_counter() + float(line)
-        while len(times) < 3 or time.perf_counter() < end:
-            begin = time.perf_counter_ns()
-            step()
-            times.append(time.perf_counter_ns() - begin)
-        times.sort()
-        result = {"least_ns": times[0], "median_ns": times[len(times) // 2],
-                  "peak_bytes": peak_bytes()}
-        print(json.dumps(result), flush=True)
+    turns.serve(step, [float(step()) for _ in range(STEPS_SHOWN)],
+                lambda: {"peak_bytes": peak_bytes()})
 
 
-class Peer:
+class Peer(turns.Peer):
     """A process that trains one model in one engine."""
 
     def __init__(self, engine, path, options, threads):
-        self.engine, self.medians, self.peak = engine, [], 0
-        processors = sorted(os.sched_getaffinity(0))[:threads]
+        argv, self.peak = None, 0
         if engine == "ebb":
             argv = [options.ebb, path + ".keras", "--x", path + ".x.npy", "--y", path + ".y.npy",
                     "--threads", str(threads), "--serve"]
-        else:
-            argv = [sys.executable, os.path.abspath(__file__), "--serve", engine, path,
-                    str(threads)]
-        env = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "KERAS_BACKEND": "tensorflow"}
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True,
-                                        env=env,
-                                        preexec_fn=lambda: os.sched_setaffinity(0, processors))
-        self.losses = [float(word) for word in self.line().split()[1:]]
-
-    def line(self):
-        line = self.process.stdout.readline()
-        if not line:
-            said = self.process.stderr.read().strip().splitlines()[-1:]
-            raise RuntimeError(f"{self.engine}: {said}")
-        return line
+        super().__init__(engine, path, threads, argv,
+                         {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ,
+                          "KERAS_BACKEND": "tensorflow"})
 
     def measure(self, seconds):
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
-        result = json.loads(self.line())
-        self.medians.append(result["median_ns"])
-        self.peak = max(self.peak, result["peak_bytes"])
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.peak = max(self.peak, super().measure(seconds)["peak_bytes"])
 
 
 def bench(model, threads, names, options):
@@ -108,51 +73,26 @@ def bench(model, threads, names, options):
     for peer in peers:
         peer.measure(options.slot)  # not counted: the first steps of a process
         peer.medians.clear()
-    for n in range(options.rounds):
-        for peer in peers if n % 2 == 0 else peers[::-1]:
-            peer.measure(options.slot)
-    for peer in peers:
-        peer.close()
-    return peers
+    return turns.take_turns(peers, options.rounds, options.slot)
 
 
-def show(model, threads, peers):
-    ebb, others = peers[0], peers[1:]
-    cells = [model, str(threads)]
-    for peer in peers:
-        pairs = zip(peer.losses, (others or peers)[0].losses)
-        off = max(abs(a - b) / abs(b) for a, b in pairs)
-        mark = "" if off < LIMIT else f" (loss off by {off:.1g})"
-        cells.append(f"{statistics.median(peer.medians) / 1e6:.4g}{mark}")
-    for other in others:
-        ratio = statistics.median(a / b for a, b in zip(ebb.medians, other.medians))
-        cells.append(f"{ratio:.2f}")
-    cells += [f"{peer.peak / 1e6:.0f}" for peer in peers]
-    print("| " + " | ".join(cells) + " |", flush=True)
+def row(model, threads, peers):
+    expected = peers[min(1, len(peers) - 1)].ready
+
+    def mark(peer):
+        off = max(abs(a - b) / abs(b) for a, b in zip(peer.ready, expected))
+        return "" if off < LIMIT else f" (loss off by {off:.1g})"
+
+    return turns.cells(model, threads, peers, mark) + [f"{peer.peak / 1e6:.0f}" for peer in peers]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ebb", required=True, help="the program bench_train_step")
-    parser.add_argument("--models", required=True, help="folder of bench/prepare_training.py")
-    parser.add_argument("--only", default=",".join(MODELS))
-    parser.add_argument("--engines", default="keras,keras-jit", help="'' for ebb alone")
-    parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--slot", type=float, default=1,
-                        help="seconds an engine measures in each round")
-    options = parser.parse_args()
+    options = turns.parser(__doc__, "bench_train_step", "bench/prepare_training.py", MODELS,
+                           "keras,keras-jit", rounds=8, slot=1).parse_args()
     names = [name for name in options.engines.split(",") if name]
-    heads = ["model", "threads", "ebb ms"] + [f"{n} ms" for n in names]
-    heads += [f"ebb/{n}" for n in names] + ["ebb MB"] + [f"{n} MB" for n in names]
-    print("| " + " | ".join(heads) + " |\n" + "|" + " --- |" * len(heads))
-    for model in options.only.split(","):
-        for threads in map(int, options.threads.split(",")):
-            try:
-                show(model, threads, bench(model, threads, names, options))
-            except (RuntimeError, FileNotFoundError) as error:
-                print(f"{model}: {error}", file=sys.stderr)
+    turns.show_table(options, turns.heads(names) + [f"{n} MB" for n in ["ebb"] + names],
+                     lambda model, threads: row(model, threads,
+                                                bench(model, threads, names, options)))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "measure.h"
 
-#define SAMPLES_MAX 200000
-#define CALLS_LEAST 3
 #define STEPS_SHOWN 3
 #define RESULTS_MAX 16
 
@@ -31,43 +28,25 @@ typedef struct trainee {
     ebb_arrays x, y;
     ebb_view x_view, y_view;
     ebb_batch batch;
+    uint64_t *times;
 } trainee;
-
-static void usage(void)
-{
-    fprintf(stderr, "usage: bench_train_step MODEL --x X.npy --y Y.npy [--threads N] [--seconds S] "
-                    "[--serve]\n");
-    exit(2);
-}
 
 static void read_arguments(int count, char **words, arguments *a)
 {
-    *a = (arguments){.seconds = 2};
-    for (int i = 1; i < count; i++) {
-        const char *word = words[i], *next = i + 1 < count ? words[i + 1] : NULL;
+    static const char usage[] =
+        "bench_train_step MODEL --x X.npy --y Y.npy [--threads N] [--seconds S] [--serve]";
+    const word_option options[] = {
+        {"--x", .text = &a->x},
+        {"--y", .text = &a->y},
+        {"--threads", .count = &a->threads},
+        {"--seconds", .number = &a->seconds},
+        {"--serve", .flag = &a->serve},
+        {0},
+    };
 
-        if (word[0] != '-' && a->path == NULL) {
-            a->path = word;
-            continue;
-        }
-        if (strcmp(word, "--serve") == 0) {
-            a->serve = true;
-            continue;
-        }
-        if (next == NULL) usage();
-        if (strcmp(word, "--threads") == 0)
-            a->threads = (uint32_t)atoi(next);
-        else if (strcmp(word, "--seconds") == 0)
-            a->seconds = atof(next);
-        else if (strcmp(word, "--x") == 0)
-            a->x = next;
-        else if (strcmp(word, "--y") == 0)
-            a->y = next;
-        else
-            usage();
-        i++;
-    }
-    if (a->path == NULL || a->x == NULL || a->y == NULL) usage();
+    *a = (arguments){.seconds = 2};
+    words_read(count, words, usage, options, &a->path);
+    if (a->x == NULL || a->y == NULL) words_refuse(usage);
 }
 
 static void read_array(trainee *t, const char *path, ebb_arrays *arrays, ebb_view *view)
@@ -105,17 +84,20 @@ static double step(const trainee *t)
     return results[0];
 }
 
-static void measure(const trainee *t, double seconds, uint64_t *times)
+static uint64_t time_step(void *context)
 {
-    const uint64_t end = now_ns() + (uint64_t)(seconds * 1e9);
-    size_t count = 0;
+    const uint64_t begin = now_ns();
 
-    while (count < SAMPLES_MAX && (count < CALLS_LEAST || now_ns() < end)) {
-        const uint64_t begin = now_ns();
-        step(t);
-        times[count++] = now_ns() - begin;
-    }
-    sort_times(times, count);
+    step(context);
+    return now_ns() - begin;
+}
+
+static void measure(void *context, double seconds)
+{
+    trainee *t = context;
+    uint64_t *const times = t->times;
+    const size_t count = sample_times(time_step, t, seconds, times);
+
     printf("{\"calls\": %zu, \"least_ns\": %llu, \"median_ns\": %llu, \"p90_ns\": %llu, "
            "\"peak_bytes\": %llu}\n",
            count, (unsigned long long)times[0], (unsigned long long)times[count / 2],
@@ -126,20 +108,21 @@ static void measure(const trainee *t, double seconds, uint64_t *times)
 int main(int count, char **words)
 {
     trainee t = {0};
-    char line[64];
     arguments a;
 
     read_arguments(count, words, &a);
-    uint64_t *times = calloc(SAMPLES_MAX, sizeof *times);
-    if (times == NULL) return 3;
+    t.times = calloc(SAMPLES_MAX, sizeof *t.times);
+    if (t.times == NULL) return 3;
     open_trainee(&t, &a);
     printf("ready");
     for (int i = 0; i < STEPS_SHOWN; i++) printf(" %.9g", step(&t));
     printf("\n");
     fflush(stdout);
-    if (!a.serve) measure(&t, a.seconds, times);
-    while (a.serve && fgets(line, sizeof line, stdin) != NULL) measure(&t, atof(line), times);
+    if (a.serve)
+        serve_lines(measure, &t);
+    else
+        measure(&t, a.seconds);
     ebb_runtime_close(t.runtime, NULL);
-    free(times);
+    free(t.times);
     return 0;
 }

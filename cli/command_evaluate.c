@@ -5,28 +5,19 @@
 #include "console.h"
 #include "json_output.h"
 #include "process.h"
-#include "session.h"
 #include "table.h"
-#include "training_words.h"
+#include "training_job.h"
 
-#define DIGITS      9 /* of numbers of float32 */
 #define RESULTS_MAX 256
 
 typedef struct values {
-    compile_words compile;
-    text_list x, y;
-    const char *sample_weight;
-    uint32_t batch_size, steps, threads;
-    uint64_t bytes_max;
+    training_job_words words;
+    uint32_t steps;
 } values;
 
 typedef struct job {
     const invocation *call;
-    const values *v;
-    session s;
-    ebb_model model;
-    ports inputs, outputs;
-    data_choice data;
+    training_job t;
     progress bar;
     double results[RESULTS_MAX];
     size_t count;
@@ -42,42 +33,24 @@ static bool see(void *context, const ebb_training_event *event)
     return true;
 }
 
-static ebb_status compile(job *p)
-{
-    const values *v = p->v;
-    compile_choice choice;
-    ebb_status status = compile_choice_make(&choice, &v->compile, &p->s.error);
-
-    choice.options.batch = v->batch_size;
-    choice.options.threads = v->threads;
-    if (status == EBB_OK)
-        status = compile_choice_apply(&choice, &v->compile, p->model, v->bytes_max, &p->s.error);
-    compile_choice_free(&choice);
-    return status;
-}
-
 static ebb_status evaluate(job *p)
 {
-    const values *v = p->v;
-    const data_words words = {&v->x, &v->y, v->sample_weight, "--x", "--y"};
+    const values *v = p->call->values;
     const ebb_callback watch = {.function = see, .context = p};
     ebb_evaluate_options o = EBB_EVALUATE_OPTIONS_INIT;
-    ebb_error *error = &p->s.error;
-    ebb_status status = ports_make_inputs(&p->inputs, p->model, error);
+    ebb_status status = training_job_read(&p->t);
 
-    if (status == EBB_OK) status = ports_make_outputs(&p->outputs, p->model, error);
-    if (status == EBB_OK)
-        status = data_choice_make(&p->data, &words, &p->inputs, &p->outputs, error);
-    if (status == EBB_OK) status = compile(p);
+    if (status == EBB_OK) status = training_job_compile(&p->t);
     if (status != EBB_OK) return status;
-    o.batch_size = v->batch_size;
+    o.batch_size = v->words.batch_size;
     o.steps = v->steps;
     o.callbacks = &watch;
     o.callback_count = 1;
     p->bar = (progress){.what = "evaluating"};
     p->count = RESULTS_MAX;
     const uint64_t start = clock_read_ns();
-    status = ebb_model_evaluate(p->model, &p->data.data, &o, p->results, &p->count, error);
+    status =
+        ebb_model_evaluate(p->t.model, &p->t.data.data, &o, p->results, &p->count, &p->t.s.error);
     p->time_ns = clock_read_ns() - start;
     progress_clear(&p->bar);
     return status;
@@ -93,9 +66,9 @@ static void show(const job *p)
     else
         table_open(&t, "result|>value");
     for (size_t i = 0; i < p->count; i++) {
-        const char *name = ebb_model_metric(p->model, (uint32_t)i);
+        const char *name = ebb_model_metric(p->t.model, (uint32_t)i);
         if (p->call->is_json) {
-            json_number(&j, name, p->results[i], DIGITS);
+            json_number(&j, name, p->results[i], RESULT_DIGITS);
             continue;
         }
         table_add(&t, "%s", name);
@@ -109,6 +82,7 @@ static void show(const job *p)
 
 static int run(const invocation *call)
 {
+    const values *v = call->values;
     job *p = calloc(1, sizeof *p);
     int code = EXIT_FAILED;
 
@@ -117,43 +91,32 @@ static int run(const invocation *call)
         return EXIT_FAILED;
     }
     p->call = call;
-    p->v = call->values;
-    if (p->v->x.count == 0) {
+    if (v->words.data.x.count == 0) {
         complain("evaluate: --x is missing; usage: ebb evaluate MODEL --x FILE --y FILE");
         free(p);
         return EXIT_USAGE;
     }
-    invocation plain = *call;
-    plain.load.bytes_max = p->v->bytes_max;
-    plain.load.threads = p->v->threads;
-    if (session_open(&p->s)) {
-        if (session_load(&p->s, &plain, call->words[0], &p->model)) {
-            interrupt_watch();
+    if (training_job_open(&p->t, &v->words)) {
+        if (training_job_load(&p->t, call)) {
             const ebb_status status = evaluate(p);
             if (status == EBB_OK) show(p);
-            code = status == EBB_OK ? EXIT_DONE : complain_of(&p->s.error);
-            if (status == EBB_E_ARGUMENT) code = EXIT_USAGE;
+            code = session_exit_code(&p->t.s, status);
         }
-        ports_free(&p->inputs);
-        ports_free(&p->outputs);
-        code = session_close(&p->s, code);
+        code = training_job_close(&p->t, code);
     }
     free(p);
     return code;
 }
 
 static const option options[] = {
-    {"x", OPTION_TEXTS, offsetof(values, x), "FILE",
-     ".npy, .npz or .csv; or INPUT=FILE, once per input"},
-    {"y", OPTION_TEXTS, offsetof(values, y), "FILE",
-     "targets, the same way (default: in the files of --x)"},
-    {"sample-weight", OPTION_TEXT, offsetof(values, sample_weight), "FILE", "one weight a row"},
-    {"batch-size", OPTION_COUNT, offsetof(values, batch_size), "N", "rows at once (default: 32)"},
+    DATA_WORDS_OPTIONS(values, words.data),
+    {"batch-size", OPTION_COUNT, offsetof(values, words.batch_size), "N",
+     "rows at once (default: 32)"},
     {"steps", OPTION_COUNT, offsetof(values, steps), "N", "batches (default: all data)"},
-    COMPILE_WORDS_OPTIONS(values, compile),
-    {"limit", OPTION_SIZE, offsetof(values, bytes_max), "SIZE",
+    COMPILE_WORDS_OPTIONS(values, words.compile),
+    {"limit", OPTION_SIZE, offsetof(values, words.bytes_max), "SIZE",
      "most memory of model and evaluation: 64M, 1.5G"},
-    {"threads", OPTION_COUNT, offsetof(values, threads), "N", "threads (default: chosen)"},
+    {"threads", OPTION_COUNT, offsetof(values, words.threads), "N", "threads (default: chosen)"},
     {0},
 };
 

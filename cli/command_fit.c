@@ -11,30 +11,24 @@
 #include "console.h"
 #include "json_output.h"
 #include "process.h"
-#include "session.h"
+#include "training_job.h"
 #include "training_progress.h"
-#include "training_words.h"
-
-#define DIGITS 9 /* of numbers of float32 */
 
 typedef struct values {
-    compile_words compile;
-    text_list x, y, validation_x, validation_y, callbacks;
-    const char *sample_weight, *validation_sample_weight, *class_weight, *save, *history;
+    training_job_words words;
+    data_words validation;
+    text_list callbacks;
+    const char *class_weight, *save, *history;
     double validation_split;
-    uint32_t epochs, batch_size, initial_epoch, steps_per_epoch, validation_steps, validation_freq;
-    uint32_t seed, threads;
-    uint64_t bytes_max;
+    uint32_t epochs, initial_epoch, steps_per_epoch, validation_steps, validation_freq;
     bool is_unshuffled, is_quiet;
 } values;
 
 typedef struct job {
     const invocation *call;
     const values *v;
-    session s;
-    ebb_model model;
-    ports inputs, outputs;
-    data_choice data, validation;
+    training_job t;
+    data_choice validation;
     callback_choice callbacks;
     training_progress progress;
     uint64_t time_ns;
@@ -92,63 +86,31 @@ static ebb_status check_targets(const values *v, ebb_error *error)
 
 /* -- training ------------------------------------------------------------------------ */
 
-static ebb_status read_data(job *p)
-{
-    const values *v = p->v;
-    const data_words training = {&v->x, &v->y, v->sample_weight, "--x", "--y"};
-    const data_words validation = {&v->validation_x, &v->validation_y, v->validation_sample_weight,
-                                   "--val-x", "--val-y"};
-    ebb_error *error = &p->s.error;
-    ebb_status status = ports_make_inputs(&p->inputs, p->model, error);
-
-    if (status == EBB_OK) status = ports_make_outputs(&p->outputs, p->model, error);
-    if (status == EBB_OK)
-        status = data_choice_make(&p->data, &training, &p->inputs, &p->outputs, error);
-    if (status == EBB_OK && v->validation_x.count > 0)
-        status = data_choice_make(&p->validation, &validation, &p->inputs, &p->outputs, error);
-    return status;
-}
-
-static ebb_status compile(job *p)
-{
-    const values *v = p->v;
-    compile_choice choice;
-    ebb_status status = compile_choice_make(&choice, &v->compile, &p->s.error);
-
-    choice.options.seed = v->seed;
-    choice.options.batch = v->batch_size;
-    choice.options.threads = v->threads;
-    if (status == EBB_OK)
-        status = compile_choice_apply(&choice, &v->compile, p->model, v->bytes_max, &p->s.error);
-    compile_choice_free(&choice);
-    return status;
-}
-
 static ebb_status fit(job *p)
 {
     const values *v = p->v;
     ebb_fit_options o = EBB_FIT_OPTIONS_INIT;
-    ebb_status status = callback_choice_make(&p->callbacks, &v->callbacks, &p->s.error);
+    ebb_status status = callback_choice_make(&p->callbacks, &v->callbacks, &p->t.s.error);
 
     if (status != EBB_OK) return status;
     p->callbacks.items[p->callbacks.count++] =
         (ebb_callback){.function = training_progress_see, .context = &p->progress};
-    o.batch_size = v->batch_size;
+    o.batch_size = v->words.batch_size;
     o.epochs = v->epochs;
     o.initial_epoch = v->initial_epoch;
     o.steps_per_epoch = v->steps_per_epoch;
     o.validation_steps = v->validation_steps;
     o.validation_freq = v->validation_freq;
     o.validation_split = v->validation_split;
-    o.validation = v->validation_x.count > 0 ? &p->validation.data : NULL;
+    o.validation = v->validation.x.count > 0 ? &p->validation.data : NULL;
     o.class_weight = v->class_weight;
     o.no_shuffle = v->is_unshuffled;
-    o.seed = v->seed;
+    o.seed = v->words.seed;
     o.callbacks = p->callbacks.items;
     o.callback_count = p->callbacks.count;
     training_progress_begin(&p->progress, p->call->is_json, v->is_quiet);
     const uint64_t start = clock_read_ns();
-    status = ebb_model_fit(p->model, &p->data.data, &o, &p->s.error);
+    status = ebb_model_fit(p->t.model, &p->t.data.data, &o, &p->t.s.error);
     p->time_ns = clock_read_ns() - start;
     training_progress_end(&p->progress);
     return status;
@@ -163,13 +125,13 @@ static void write_csv(const job *p, FILE *file)
     uint32_t epochs = 0;
 
     fputs("epoch", file);
-    for (uint32_t i = 0; ebb_model_history(p->model, i, &name, &of_name, &epochs); i++)
+    for (uint32_t i = 0; ebb_model_history(p->t.model, i, &name, &of_name, &epochs); i++)
         fprintf(file, ",%s", name);
     fputc('\n', file);
     for (uint32_t epoch = 0; epoch < epochs; epoch++) {
         fprintf(file, "%" PRIu32, p->v->initial_epoch + epoch);
-        for (uint32_t i = 0; ebb_model_history(p->model, i, &name, &of_name, NULL); i++)
-            fprintf(file, ",%.*g", DIGITS, of_name[epoch]);
+        for (uint32_t i = 0; ebb_model_history(p->t.model, i, &name, &of_name, NULL); i++)
+            fprintf(file, ",%.*g", RESULT_DIGITS, of_name[epoch]);
         fputc('\n', file);
     }
 }
@@ -181,14 +143,14 @@ static ebb_status write_history(job *p)
     ebb_status status = EBB_OK;
 
     if (file == NULL)
-        return refuse(&p->s.error, EBB_E_IO, path, "cannot be written: %s", strerror(errno));
+        return refuse(&p->t.s.error, EBB_E_IO, path, "cannot be written: %s", strerror(errno));
     if (ends_with(path, ".csv"))
         write_csv(p, file);
     else
-        status = ebb_model_history_write(p->model, put_raw, file, &p->s.error);
+        status = ebb_model_history_write(p->t.model, put_raw, file, &p->t.s.error);
     const bool is_bad = ferror(file) != 0;
     if ((fclose(file) != 0 || is_bad) && status == EBB_OK)
-        status = refuse(&p->s.error, EBB_E_IO, path, "writing failed: %s", strerror(errno));
+        status = refuse(&p->t.s.error, EBB_E_IO, path, "writing failed: %s", strerror(errno));
     return status;
 }
 
@@ -202,7 +164,7 @@ static void write_json(job *p)
     uint32_t epochs = 0;
     json_output j = {0};
 
-    ebb_memory_read(p->s.runtime, &memory);
+    ebb_memory_read(p->t.s.runtime, &memory);
     json_object(&j, NULL);
     json_text(&j, "path", p->call->words[0]);
     json_count(&j, "first_epoch", p->v->initial_epoch);
@@ -211,10 +173,10 @@ static void write_json(job *p)
     json_count(&j, "fit_ns", p->time_ns);
     json_count(&j, "peak_bytes", memory.peak);
     json_object(&j, "history");
-    for (uint32_t i = 0; ebb_model_history(p->model, i, &name, &of_name, &epochs); i++) {
+    for (uint32_t i = 0; ebb_model_history(p->t.model, i, &name, &of_name, &epochs); i++) {
         json_array(&j, name);
         for (uint32_t epoch = 0; epoch < epochs; epoch++)
-            json_number(&j, NULL, of_name[epoch], DIGITS);
+            json_number(&j, NULL, of_name[epoch], RESULT_DIGITS);
         json_array_end(&j);
     }
     json_object_end(&j);
@@ -227,7 +189,7 @@ static void write_text(job *p)
     ebb_memory memory = {0};
     text_buffer steps, duration, peak;
 
-    ebb_memory_read(p->s.runtime, &memory);
+    ebb_memory_read(p->t.s.runtime, &memory);
     printf("%s step%s in %s; peak of the ledger %s bytes",
            text_grouped(&steps, p->progress.steps_done), p->progress.steps_done == 1 ? "" : "s",
            text_duration(&duration, p->time_ns), text_grouped(&peak, memory.peak));
@@ -240,12 +202,18 @@ static void write_text(job *p)
 
 static ebb_status train(job *p)
 {
-    ebb_status status = read_data(p);
+    const data_words *validation = &p->v->validation;
+    training_job *t = &p->t;
+    ebb_status status = training_job_read(t);
 
-    if (status == EBB_OK) status = compile(p);
+    if (status == EBB_OK && validation->x.count > 0) {
+        status = data_choice_make(&p->validation, validation, true, &t->inputs, &t->outputs,
+                                  &t->s.error);
+    }
+    if (status == EBB_OK) status = training_job_compile(t);
     if (status == EBB_OK) status = fit(p);
     if (status == EBB_OK && p->v->save != NULL)
-        status = ebb_model_save(p->model, p->v->save, NULL, &p->s.error);
+        status = ebb_model_save(p->t.model, p->v->save, NULL, &p->t.s.error);
     if (status == EBB_OK && p->v->history != NULL) status = write_history(p);
     if (status == EBB_OK && p->call->is_json)
         write_json(p);
@@ -258,8 +226,7 @@ static int complain_of_end(const job *p, ebb_status status)
 {
     text_buffer steps;
 
-    if (status == EBB_OK) return EXIT_DONE;
-    if (status != EBB_E_CANCELLED) return complain_of(&p->s.error);
+    if (status != EBB_E_CANCELLED) return session_exit_code(&p->t.s, status);
     complain("fit: stopped after %s steps; nothing is saved%s",
              text_grouped(&steps, p->progress.steps_done),
              p->callbacks.count > 1 ? " but what callbacks saved" : "");
@@ -268,16 +235,16 @@ static int complain_of_end(const job *p, ebb_status status)
 
 static bool words_are_whole(const values *v)
 {
-    if (v->x.count == 0) {
+    if (v->words.data.x.count == 0) {
         complain("fit: --x is missing; usage: ebb fit MODEL --x FILE --y FILE [--save OUT]");
         return false;
     }
-    if (v->validation_x.count > 0 && v->validation_split > 0) {
+    if (v->validation.x.count > 0 && v->validation_split > 0) {
         complain("fit: --val-x and --validation-split are both given; one of them is enough");
         return false;
     }
-    if (v->validation_x.count == 0 &&
-        (v->validation_y.count > 0 || v->validation_sample_weight != NULL)) {
+    if (v->validation.x.count == 0 &&
+        (v->validation.y.count > 0 || v->validation.sample_weight != NULL)) {
         complain("fit: --val-y and --val-sample-weight need --val-x");
         return false;
     }
@@ -299,40 +266,25 @@ static int run(const invocation *call)
         free(p);
         return EXIT_USAGE;
     }
-    if (!session_open(&p->s)) {
-        free(p);
-        return EXIT_FAILED;
+    if (training_job_open(&p->t, &p->v->words)) {
+        const ebb_status status = check_targets(p->v, &p->t.s.error);
+        if (status != EBB_OK)
+            code = session_exit_code(&p->t.s, status);
+        else if (training_job_load(&p->t, call))
+            code = complain_of_end(p, train(p));
+        code = training_job_close(&p->t, code);
     }
-    invocation plain = *call;
-    plain.load.bytes_max = p->v->bytes_max;
-    plain.load.threads = p->v->threads;
-    ebb_status status = check_targets(p->v, &p->s.error);
-    if (status != EBB_OK) {
-        code = complain_of(&p->s.error);
-    } else if (session_load(&p->s, &plain, call->words[0], &p->model)) {
-        interrupt_watch();
-        status = train(p);
-        code = complain_of_end(p, status);
-    }
-    if (status == EBB_E_ARGUMENT) code = EXIT_USAGE;
-    ports_free(&p->inputs);
-    ports_free(&p->outputs);
-    code = session_close(&p->s, code);
     free(p);
     return code;
 }
 
 static const option options[] = {
-    {"x", OPTION_TEXTS, offsetof(values, x), "FILE",
-     ".npy, .npz or .csv; or INPUT=FILE, once per input"},
-    {"y", OPTION_TEXTS, offsetof(values, y), "FILE",
-     "targets, the same way (default: in the files of --x)"},
-    {"sample-weight", OPTION_TEXT, offsetof(values, sample_weight), "FILE", "one weight a row"},
+    DATA_WORDS_OPTIONS(values, words.data),
     {"class-weight", OPTION_TEXT, offsetof(values, class_weight), "JSON",
      "weights by class: '{\"0\": 1, \"1\": 5}'"},
-    {"val-x", OPTION_TEXTS, offsetof(values, validation_x), "FILE", "data to validate with"},
-    {"val-y", OPTION_TEXTS, offsetof(values, validation_y), "FILE", "their targets"},
-    {"val-sample-weight", OPTION_TEXT, offsetof(values, validation_sample_weight), "FILE",
+    {"val-x", OPTION_TEXTS, offsetof(values, validation.x), "FILE", "data to validate with"},
+    {"val-y", OPTION_TEXTS, offsetof(values, validation.y), "FILE", "their targets"},
+    {"val-sample-weight", OPTION_TEXT, offsetof(values, validation.sample_weight), "FILE",
      "their weights"},
     {"validation-split", OPTION_REAL, offsetof(values, validation_split), "F",
      "validate with this last part of the data instead"},
@@ -343,14 +295,15 @@ static const option options[] = {
     {"epochs", OPTION_COUNT, offsetof(values, epochs), "N", "number of the last one (default: 1)"},
     {"initial-epoch", OPTION_NUMBER, offsetof(values, initial_epoch), "N",
      "epochs made before (default: 0)"},
-    {"batch-size", OPTION_COUNT, offsetof(values, batch_size), "N", "rows of a step (default: 32)"},
+    {"batch-size", OPTION_COUNT, offsetof(values, words.batch_size), "N",
+     "rows of a step (default: 32)"},
     {"steps-per-epoch", OPTION_COUNT, offsetof(values, steps_per_epoch), "N",
      "steps of an epoch (default: all data)"},
-    {"seed", OPTION_NUMBER, offsetof(values, seed), "N",
+    {"seed", OPTION_NUMBER, offsetof(values, words.seed), "N",
      "of shuffling and dropout: equal seeds, equal runs"},
     {"no-shuffle", OPTION_FLAG, offsetof(values, is_unshuffled), NULL, "rows in their order"},
-    COMPILE_WORDS_OPTIONS(values, compile),
-    {"learning-rate", OPTION_REAL, offsetof(values, compile.learning_rate), "R",
+    COMPILE_WORDS_OPTIONS(values, words.compile),
+    {"learning-rate", OPTION_REAL, offsetof(values, words.compile.learning_rate), "R",
      "in place of the optimizer's"},
     {"callback", OPTION_TEXTS, offsetof(values, callbacks), "NAME=JSON",
      "one of Keras's, with its arguments; several times"},
@@ -358,9 +311,9 @@ static const option options[] = {
      ".keras, .h5 or .weights.h5: the trained model"},
     {"history", OPTION_TEXT, offsetof(values, history), "FILE",
      ".json or .csv: loss and metrics of every epoch"},
-    {"limit", OPTION_SIZE, offsetof(values, bytes_max), "SIZE",
+    {"limit", OPTION_SIZE, offsetof(values, words.bytes_max), "SIZE",
      "most memory of model and training: 64M, 1.5G"},
-    {"threads", OPTION_COUNT, offsetof(values, threads), "N", "threads (default: chosen)"},
+    {"threads", OPTION_COUNT, offsetof(values, words.threads), "N", "threads (default: chosen)"},
     {"quiet", OPTION_FLAG, offsetof(values, is_quiet), NULL, "show nothing meanwhile"},
     {0},
 };

@@ -224,8 +224,7 @@ static int run(const invocation *call)
         const ebb_status status = predict(&p);
         if (status == EBB_OK && p.v->has_stats) report_stats(&p);
         if (p.j.depth > 0) json_object_end(&p.j);
-        code = status == EBB_OK ? EXIT_DONE : complain_of(&p.s.error);
-        if (status == EBB_E_ARGUMENT) code = EXIT_USAGE;
+        code = session_exit_code(&p.s, status);
     }
     ports_free(&p.inputs);
     ports_free(&p.outputs);

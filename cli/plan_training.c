@@ -145,7 +145,6 @@ int plan_training_run(session *s, const plan_training *p)
         else
             write_text(p, &made);
     }
-    if (status == EBB_OK) return EXIT_DONE;
-    complain_of(&s->error);
-    return is_over ? EXIT_NO : status == EBB_E_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
+    const int code = session_exit_code(s, status);
+    return is_over ? EXIT_NO : code;
 }

@@ -20,6 +20,13 @@ bool session_load(session *s, const invocation *call, const char *path, ebb_mode
     return false;
 }
 
+int session_exit_code(const session *s, ebb_status status)
+{
+    if (status == EBB_OK) return EXIT_DONE;
+    const int code = complain_of(&s->error);
+    return status == EBB_E_ARGUMENT ? EXIT_USAGE : code;
+}
+
 int session_close(session *s, int code)
 {
     ebb_receipt receipt = {0};

@@ -12,6 +12,8 @@ typedef struct session {
 bool session_open(session *s);
 /* Loads as the shared options say. */
 bool session_load(session *s, const invocation *call, const char *path, ebb_model *model);
+/* The EXIT_ number of a call's status: a fault is reported, one of an argument is EXIT_USAGE. */
+int session_exit_code(const session *s, ebb_status status);
 /* Unloads everything and closes; returns `code`, or EXIT_FAILED when bytes were kept. */
 int session_close(session *s, int code);
 

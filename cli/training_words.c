@@ -119,15 +119,18 @@ static ebb_status order_files(const text_list *list, const ports *p, const char 
     return EBB_OK;
 }
 
-ebb_status data_choice_make(data_choice *d, const data_words *words, const ports *inputs,
-                            const ports *outputs, ebb_error *error)
+ebb_status data_choice_make(data_choice *d, const data_words *words, bool is_validation,
+                            const ports *inputs, const ports *outputs, ebb_error *error)
 {
+    const char *x_option = is_validation ? "--val-x" : "--x";
+    const char *y_option = is_validation ? "--val-y" : "--y";
+
     *d = (data_choice){.data.sample_weight_file = words->sample_weight};
-    ebb_status status = order_files(words->x, inputs, words->x_option, d->x, error);
+    ebb_status status = order_files(&words->x, inputs, x_option, d->x, error);
     d->data.x_files = d->x;
-    if (status != EBB_OK || words->y->count == 0) return status;
+    if (status != EBB_OK || words->y.count == 0) return status;
     d->data.y_files = d->y;
-    return order_files(words->y, outputs, words->y_option, d->y, error);
+    return order_files(&words->y, outputs, y_option, d->y, error);
 }
 
 /* -- callbacks ----------------------------------------------------------------------- */

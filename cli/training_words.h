@@ -41,12 +41,21 @@ void compile_choice_free(compile_choice *c);
 ebb_status compile_choice_apply(compile_choice *c, const compile_words *words, ebb_model model,
                                 uint64_t bytes_max, ebb_error *error);
 
-/* Files of x, y and sample weights; the names of the options are for faults. */
+/* Files of x, y and sample weights. */
 typedef struct data_words {
-    const text_list *x, *y;
+    text_list x, y;
     const char *sample_weight;
-    const char *x_option, *y_option;
 } data_words;
+
+#define DATA_WORDS_OPTIONS(type, member)                                                           \
+    {"x", OPTION_TEXTS, offsetof(type, member.x), "FILE",                                          \
+     ".npy, .npz or .csv; or INPUT=FILE, once per input"},                                         \
+        {"y", OPTION_TEXTS, offsetof(type, member.y), "FILE",                                      \
+         "targets, the same way (default: in the files of --x)"},                                  \
+    {                                                                                              \
+        "sample-weight", OPTION_TEXT, offsetof(type, member.sample_weight), "FILE",                \
+            "one weight a row"                                                                     \
+    }
 
 typedef struct data_choice {
     const char *x[TEXT_LIST_MAX], *y[TEXT_LIST_MAX];
@@ -54,9 +63,9 @@ typedef struct data_choice {
 } data_choice;
 
 /* One file for all, or one per input and output, by name or in the model's order. Without files of
- * y the targets are looked for in those of x. */
-ebb_status data_choice_make(data_choice *d, const data_words *words, const ports *inputs,
-                            const ports *outputs, ebb_error *error);
+ * y the targets are looked for in those of x. is_validation: faults name the options --val-... */
+ebb_status data_choice_make(data_choice *d, const data_words *words, bool is_validation,
+                            const ports *inputs, const ports *outputs, ebb_error *error);
 
 /* "NAME" and "NAME=JSON". */
 typedef struct callback_choice {

@@ -60,6 +60,24 @@ static uint32_t threads_settled(uint32_t expected)
     return threads;
 }
 
+bool test_forks_are_followed(void)
+{
+#if defined(__SANITIZE_THREAD__)
+    return false;
+#else
+    return true;
+#endif
+}
+
+bool test_forks_beside_allocations_are_followed(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return false;
+#else
+    return test_forks_are_followed();
+#endif
+}
+
 static bool admit(void *context, size_t bytes)
 {
     (void)bytes;

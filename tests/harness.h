@@ -60,6 +60,13 @@ bool test_shared(const char *path, char text[1024]);
 /* With EBB_TABLE set: a line of the table of `make conformance`; so many cases passed. */
 void test_table(const char *area, const char *kind, const char *name, uint32_t passed);
 
+/* Can a test fork? Sanitizers that follow threads take locks of the parent for held in its child,
+ * and cannot follow a fork of a process with several threads. */
+bool test_forks_are_followed(void);
+/* Beside threads that allocate, too? The address sanitizer's allocator does not survive that: its
+ * locks stay taken in the child. */
+bool test_forks_beside_allocations_are_followed(void);
+
 /* Threads and open descriptors of this process, as the system sees them. */
 uint32_t test_process_threads(void);
 uint32_t test_process_descriptors(void);

@@ -34,6 +34,14 @@
     "{'class_name':'__keras_tensor__','config':{'shape':[null],'dtype':'float32',"                 \
     "'keras_history':['" layer "'," #node "," #tensor "]}}"
 
+/* Input "x" of [None, 2], Dense layers "left" and "right" behind it; the rest of their configs. */
+#define MODEL_DENSE_OF_X(name, config)                                                             \
+    MODEL_NODE("keras.layers", "Dense", name, config, MODEL_CALL(MODEL_TENSOR("x", 0, 0)))
+#define MODEL_TWO_OUTPUTS(left, right)                                                             \
+    MODEL_FUNCTIONAL(MODEL_INPUT("x", "[null,2]", "float32") "," MODEL_DENSE_OF_X(                 \
+                         "left", left) "," MODEL_DENSE_OF_X("right", right),                       \
+                     "[['x',0,0]]", "[['left',0,0],['right',0,0]]")
+
 /* With " for '; ends the test when it does not parse. */
 static inline const json *model_json(test *t, const char *text)
 {

@@ -1,6 +1,7 @@
 /* row_run.c -- see row_run.h. */
 #include "row_run.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define GARBAGE 0xA5
@@ -84,6 +85,53 @@ void row_run_close(row_run *r)
 case_tensor row_run_result(const row_run *r, uint32_t output)
 {
     return (case_tensor){r->outputs[output], r->out[output]};
+}
+
+static bool check_one(const row_check *c, cpu_isa isa, uint32_t threads, const graph *g,
+                      const case_tensor *inputs, const row_run *right)
+{
+    const device d = kernel_case_device(isa);
+    char name[96];
+    row_run r;
+
+    if (!row_run_plan(&r, c->row, &d, g, inputs, c->is_weight, NULL, threads)) return false;
+    row_run_open(&r);
+    r.row->run(&r.call);
+    for (uint32_t k = 0; k < g->nodes[0].output_count; k++) {
+        const case_tensor found = row_run_result(&r, k), expected = row_run_result(right, k);
+
+        snprintf(name, sizeof name, "%s, output %u, isa %d, %u threads", c->row->name, k, (int)isa,
+                 threads);
+        case_tensor_check(name, &found, &expected, c->tolerance, c->tolerance);
+    }
+    c->also(&r, name);
+    row_run_close(&r);
+    return true;
+}
+
+uint32_t row_check_run(const row_check *c, const graph *g, const case_tensor *inputs)
+{
+    const device d = kernel_case_device(ISA_PORTABLE);
+    const cpu_isa best = kernel_case_device(ISA_AVX512).isa;
+    uint32_t taken = 0;
+    row_run right;
+
+    CHECK(g != NULL && graph_ok(g));
+    CHECK(row_run_plan(&right, c->portable, &d, g, inputs, false, NULL, 1));
+    row_run_open(&right);
+    right.row->run(&right.call);
+    for (cpu_isa isa = ISA_PORTABLE; isa <= best; isa++)
+        for (uint32_t threads = 1; threads <= c->threads_max; threads++)
+            taken += check_one(c, isa, threads, g, inputs, &right);
+    row_run_close(&right);
+    return taken;
+}
+
+void row_check_taken(uint32_t *taken, uint32_t least)
+{
+    if (kernel_case_device(ISA_AVX512).isa != ISA_PORTABLE && *taken < least)
+        harness_fail(__FILE__, __LINE__, "%u cases were taken, expected %u", *taken, least);
+    *taken = 0;
 }
 
 int64_t test_between(uint64_t *seed, int64_t low, int64_t high)

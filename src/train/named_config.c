@@ -4,6 +4,33 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "train/nearest.h"
+
+ebb_status named_choose(const named_table *names, const json *given, const char *where,
+                        named_choice *choice, ebb_error *error)
+{
+    const train_table *const table = names->table;
+    char text[120];
+
+    *choice = (named_choice){0};
+    choice->word = train_object_name(given, &choice->settings);
+    if (choice->word == NULL) return train_object_form_fail(table, given, where, error);
+    choice->is_plain =
+        given->kind == JSON_STRING || json_is_text(json_get(given, "class_name"), "function");
+    const bool is_by_shape = choice->is_plain && train_entry_matches(names->by_shape, choice->word);
+    choice->entry = is_by_shape ? names->by_shape : train_entry_find(table, choice->word);
+    if (choice->entry != NULL) return EBB_OK;
+    nearest n = nearest_begin(choice->word);
+    for (uint32_t i = 0; i < table->count; i++) nearest_consider(&n, table->entries[i]->name);
+    return fail(error, EBB_E_UNSUPPORTED, where,
+                "no %s of Keras is called '%.60s'; the nearest are %s", table->kind, choice->word,
+                nearest_text(&n, text, sizeof text));
+}
+
+json named_word(const char *word)
+{
+    return (json){.kind = JSON_STRING, .count = (uint32_t)strlen(word), .as.string = word};
+}
 
 /* The index of "none" in "a|b|none"; -1: there is none. */
 static int choice_none(const char *choices)

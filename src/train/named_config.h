@@ -1,8 +1,30 @@
-/* named_config.h -- what configs of losses and metrics say beyond their fields. */
+/* named_config.h -- how losses and metrics are named, and what their configs say beyond their
+ * fields. */
 #ifndef EBB_TRAIN_NAMED_CONFIG_H
 #define EBB_TRAIN_NAMED_CONFIG_H
 
-#include "layer/layer.h"
+#include "train/object.h"
+
+/* A table, and an entry that words alone find before those of the table: it names no class, shapes
+ * decide when the nodes are emitted. */
+typedef struct named_table {
+    const train_table *table;
+    const train_entry *by_shape;
+} named_table;
+
+typedef struct named_choice {
+    const train_entry *entry; /* of the table, or by_shape */
+    const char *word;         /* that named it */
+    bool is_plain;            /* a text or a function, no instance of a class */
+    const json *settings;     /* NULL: none */
+} named_choice;
+
+/* E_UNSUPPORTED with the nearest names for an unknown one, E_FORMAT for what names nothing; the
+ * entry is NULL then. The choice points into what was given. */
+ebb_status named_choose(const named_table *names, const json *given, const char *where,
+                        named_choice *choice, ebb_error *error);
+/* A word as a document has it. */
+json named_word(const char *word);
 
 /* fields_read(), and Keras's meaning of an explicit null: the choice "none" where there is one, a
  * fault for an axis. */

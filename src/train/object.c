@@ -70,6 +70,16 @@ const char *train_object_name(const json *given, const json **config)
     return name;
 }
 
+ebb_status train_object_form_fail(const train_table *table, const json *given, const char *where,
+                                  ebb_error *error)
+{
+    char text[80];
+
+    return fail(error, EBB_E_FORMAT, where,
+                "expected the name of a %s or an object with class_name and config, found %s",
+                table->kind, json_describe(given, text, sizeof text));
+}
+
 static ebb_status unknown(const train_table *table, const char *where, const char *name,
                           ebb_error *error)
 {
@@ -104,11 +114,8 @@ ebb_status train_object_read(const train_table *table, region *home, const json 
     const json *config;
     const char *name = train_object_name(given, &config);
     if (name == NULL) {
-        char text[80];
         *result = (train_object){0};
-        return fail(error, EBB_E_FORMAT, where,
-                    "expected the name of a %s or an object with class_name and config, found %s",
-                    table->kind, json_describe(given, text, sizeof text));
+        return train_object_form_fail(table, given, where, error);
     }
     return object_make(table, home, name, config, where, result, error);
 }

@@ -62,6 +62,10 @@ const train_entry *train_entry_find(const train_table *table, const char *name);
  * is known. */
 const char *train_object_name(const json *given, const json **config);
 
+/* E_FORMAT: `given` has none of those forms. */
+ebb_status train_object_form_fail(const train_table *table, const json *given, const char *where,
+                                  ebb_error *error);
+
 /* Reads into `home`. E_UNSUPPORTED: no such name, unknown key; E_FORMAT: wrong kind of value;
  * E_ARGUMENT: outside its range. */
 ebb_status train_object_read(const train_table *table, region *home, const json *given,

@@ -59,14 +59,13 @@ typedef enum object_kind {
 static const char *const modules[] = {"keras.optimizers", "keras.optimizers.schedules",
                                       "keras.losses", "keras.metrics"};
 
+static const train_table *const tables[] = {&optimizer_table, &schedule_table, &loss_table,
+                                            &metric_table};
+
 static const char *class_name_of(object_kind kind, const char *name)
 {
-    const train_entry *entry = NULL;
+    const train_entry *entry = kind != KIND_NONE ? train_entry_find(tables[kind], name) : NULL;
 
-    if (kind == KIND_OPTIMIZER) entry = train_entry_find(&optimizer_table, name);
-    if (kind == KIND_SCHEDULE) entry = train_entry_find(&schedule_table, name);
-    if (kind == KIND_LOSS && loss_find(name) != NULL) entry = &loss_find(name)->entry;
-    if (kind == KIND_METRIC && metric_find(name) != NULL) entry = &metric_find(name)->entry;
     return entry != NULL ? entry->name : name;
 }
 

@@ -6,41 +6,13 @@ Cases: class, config, y_true, y_pred, sample_weight, mask (the Keras mask of y_p
 (y_pred goes through it first, so that the loss sees what made its predictions), value, and
 gradient of the sum of value with respect to y_pred (null where float32 has lost it in Keras).
 """
-import json
-
 import keras
 import numpy as np
 import tensorflow as tf
+from drawn import Draw, listed, one_hot, print_cases, rounded
 
-random = np.random.RandomState(7)
-
-
-def numbers(*dims, low=-2.0, high=2.0):
-    return np.round(random.uniform(low, high, dims), 3).astype("float32")
-
-
-def classes(*dims, count=4):
-    return random.randint(0, count, dims).astype("int32")
-
-
-def one_hot(ids, count=4):
-    return np.eye(count, dtype="float32")[ids]
-
-
-def share(*dims):
-    x = random.uniform(0.05, 1.0, dims)
-    return np.round(x / x.sum(-1, keepdims=True), 4).astype("float32")
-
-
-def listed(x):
-    if x is None:
-        return None
-    x = np.asarray(x)
-    return x.astype("float64").tolist() if x.dtype.kind == "f" else x.tolist()
-
-
-def rounded(x):
-    return json.loads(json.dumps(x), parse_float=lambda s: float("%.9g" % float(s)))
+draw = Draw(7, reach=2.0, count=4)
+numbers, classes, share = draw.numbers, draw.classes, draw.share
 
 
 def case(name, y_true, y_pred, weight=None, mask=None, activation=None, exact=True, **config):
@@ -119,8 +91,7 @@ def main():
         case("CTC", spoken, numbers(2, 7, 4)),
         case("CTC", too_long, numbers(3, 3, 4), reduction="none", exact=False),
     ]
-    lines = ",\n".join(json.dumps(item) for item in items)
-    print('{"cases": [\n' + lines + "\n]}")
+    print_cases(items)
 
 
 main()

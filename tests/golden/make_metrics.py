@@ -5,45 +5,17 @@
 Cases: class, config, steps of y_true, y_pred (Mean and Sum: values), sample_weight, mask (the Keras
 mask of y_pred) and the result after the step; then the variables.
 """
-import json
-
 import keras
 import numpy as np
 import tensorflow as tf
+from drawn import Draw, listed, one_hot, print_cases, rounded
 
-random = np.random.RandomState(11)
-
-
-def numbers(*dims, low=-2.0, high=2.0):
-    return np.round(random.uniform(low, high, dims), 3).astype("float32")
-
-
-def classes(*dims, count=4):
-    return random.randint(0, count, dims).astype("int32")
-
-
-def one_hot(ids, count=4):
-    return np.eye(count, dtype="float32")[ids]
-
-
-def share(*dims):
-    x = random.uniform(0.05, 1.0, dims)
-    return np.round(x / x.sum(-1, keepdims=True), 4).astype("float32")
+draw = Draw(11, reach=2.0, count=4)
+numbers, classes, share = draw.numbers, draw.classes, draw.share
 
 
 def chance(*dims):
-    return np.round(random.uniform(0, 1, dims), 3).astype("float32")
-
-
-def listed(x):
-    if x is None:
-        return None
-    x = np.asarray(x)
-    return x.astype("float64").tolist() if x.dtype.kind == "f" else x.tolist()
-
-
-def rounded(x):
-    return json.loads(json.dumps(x), parse_float=lambda s: float("%.9g" % float(s)))
+    return numbers(*dims, low=0, high=1)
 
 
 def case(name, *steps, weights=None, masks=None, **config):
@@ -176,8 +148,7 @@ def main():
         case("OneHotIoU", *two(bits, soft), num_classes=4, target_class_ids=[0, 2]),
         case("OneHotMeanIoU", *two(bits, ids), num_classes=4, sparse_y_pred=True),
     ]
-    lines = ",\n".join(json.dumps(item) for item in items)
-    print('{"cases": [\n' + lines + "\n]}")
+    print_cases(items)
 
 
 main()

@@ -12,28 +12,11 @@ import sys
 
 import keras
 import numpy as np
+from drawn import Draw, listed, rounded
 from keras import layers, regularizers
 
-random = np.random.RandomState(11)
-
-
-def numbers(*dims, low=-1.0, high=1.0):
-    return np.round(random.uniform(low, high, dims), 3).astype("float32")
-
-
-def classes(*dims, count=3):
-    return random.randint(0, count, dims).astype("int32")
-
-
-def listed(x):
-    if x is None:
-        return None
-    x = np.asarray(x)
-    return x.astype("float64").tolist() if x.dtype.kind == "f" else x.tolist()
-
-
-def rounded(x):
-    return json.loads(json.dumps(x), parse_float=lambda s: float("%.9g" % float(s)))
+draw = Draw(11, reach=1.0, count=3)
+numbers, classes = draw.numbers, draw.classes
 
 
 def flat(x):

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "graph_run.h"
-#include "json_case.h"
+#include "table_goldens.h"
 #include "train/metric/metric.h"
 
 #define INPUTS_MAX 4
@@ -112,57 +112,16 @@ static void check_case(test *t, const char *class_name, const json *item)
     }
 }
 
-static void check_in_region(test *t, const char *class_name, const json *item)
-{
-    test inner = *t;
-
-    inner.home = region_open(t->home, "case", EBB_CLASS_META, 0);
-    CHECK(inner.home != NULL);
-    check_case(&inner, class_name, item);
-    region_close(inner.home);
-}
-
-TEST(every_metric_has_a_golden)
-{
-    const json *cases = json_get(json_case_file(t->home, EBB_GOLDEN "/metrics.json"), "cases");
-
-    for (uint32_t i = 0; i < metric_table_count(); i++) {
-        const char *name = metric_table_at(i)->entry.name;
-        uint32_t found = 0;
-        for (uint32_t k = 0; k < cases->count; k++)
-            found += json_is_text(json_get(json_item(cases, k), "class"), name);
-        if (found == 0) harness_fail(__FILE__, __LINE__, "no golden for %s", name);
-    }
-}
-
 TEST(metrics_are_those_of_keras)
 {
-    const json *cases = json_get(json_case_file(t->home, EBB_GOLDEN "/metrics.json"), "cases");
-
-    for (uint32_t i = 0; i < cases->count; i++) {
-        const json *item = json_item(cases, i);
-        check_in_region(t, json_text(json_get(item, "class"), ""), item);
-    }
+    golden_file(t, &metric_table, EBB_GOLDEN "/metrics.json", check_case);
 }
 
 TEST(conformance_vectors)
 {
-    char path[1024], file[128];
-    uint32_t count = 0;
+    const uint32_t count = golden_shared(t, &metric_table, "metrics", check_case);
 
-    for (uint32_t i = 0; i < metric_table_count(); i++) {
-        const char *name = metric_table_at(i)->entry.name;
-        snprintf(file, sizeof file, "conformance/units/metrics/%s.json", name);
-        if (!test_shared(file, path)) {
-            CHECK_EQ(i, 0); /* all of the data or none */
-            return;
-        }
-        const json *cases = json_get(json_case_file(t->home, path), "cases");
-        for (uint32_t k = 0; k < cases->count; k++, count++)
-            check_in_region(t, name, json_item(cases, k));
-        test_table("units", "metrics", name, cases->count);
-    }
-    CHECK(count > 100);
+    CHECK(count == 0 || count >= 116);
 }
 
 /* -- names ---------------------------------------------------------------------------------------
@@ -198,10 +157,7 @@ TEST(names_and_aliases)
 
 static ebb_status read_text(test *t, const char *text, metric *m)
 {
-    const json *given = NULL;
-
-    CHECK_OK(json_read(t->home, text, strlen(text), "test", &given, &t->error));
-    return metric_read(t->home, given, "metric", m, &t->error);
+    return metric_read(t->home, golden_json(t, text), "metric", m, &t->error);
 }
 
 TEST(default_names)
@@ -377,12 +333,10 @@ TEST(accuracy_follows_the_shapes)
 
 TEST(every_allocation_may_fail)
 {
-    const json *given = NULL;
-    const char *text = "{\"class_name\": \"AUC\", \"config\": {\"label_weights\": [1, 2],"
-                       " \"thresholds\": [0.5, 0.2], \"multi_label\": true}}";
+    const json *given = golden_json(t, "{'class_name': 'AUC', 'config': {'label_weights': [1, 2],"
+                                       " 'thresholds': [0.5, 0.2], 'multi_label': true}}");
     const shape s = {2, {3, 2}};
 
-    CHECK_OK(json_read(t->home, text, strlen(text), "test", &given, &t->error));
     for (int64_t n = 0;; n++) {
         const uint64_t before = region_bytes_live(t->home);
         region *const home = region_open(t->home, "metric", EBB_CLASS_META, 0);
@@ -410,7 +364,6 @@ TEST(every_allocation_may_fail)
     }
 }
 
-TEST_MAIN(RUN(every_metric_has_a_golden), RUN(metrics_are_those_of_keras), RUN(conformance_vectors),
-          RUN(names_and_aliases), RUN(default_names), RUN(what_cannot_be_is_refused),
-          RUN(shapes_that_do_not_fit), RUN(unknown_batch), RUN(accuracy_follows_the_shapes),
-          RUN(every_allocation_may_fail))
+TEST_MAIN(RUN(metrics_are_those_of_keras), RUN(conformance_vectors), RUN(names_and_aliases),
+          RUN(default_names), RUN(what_cannot_be_is_refused), RUN(shapes_that_do_not_fit),
+          RUN(unknown_batch), RUN(accuracy_follows_the_shapes), RUN(every_allocation_may_fail))

@@ -118,14 +118,7 @@ TEST(settings_mean_and_are_called_what_keras_says)
 
 /* -- files ------------------------------------------------------------------------------------- */
 
-#define TWO_OUTPUTS                                                                                \
-    MODEL_FUNCTIONAL(MODEL_INPUT("x", "[null,2]", "float32") "," MODEL_NODE(                       \
-                         "keras.layers", "Dense", "left", ",'units':3",                            \
-                         MODEL_CALL(MODEL_TENSOR(                                                  \
-                             "x", 0, 0))) "," MODEL_NODE("keras.layers", "Dense", "right",         \
-                                                         ",'units':1",                             \
-                                                         MODEL_CALL(MODEL_TENSOR("x", 0, 0))),     \
-                     "[['x',0,0]]", "[['left',0,0],['right',0,0]]")
+#define TWO_OUTPUTS MODEL_TWO_OUTPUTS(",'units':3", ",'units':1")
 #define ONE_OUTPUT MODEL_SEQUENTIAL(2, MODEL_LAYER("Dense", "'name':'out','units':1"))
 
 static ebb_status read_settings(test *t, const char *model, const char *config, settings *s)

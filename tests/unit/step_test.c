@@ -434,14 +434,7 @@ TEST(step_passes_the_conformance_data_of_evaluating)
 
 /* -- the rest ---------------------------------------------------------------------------------- */
 
-#define TWO_OUTPUTS                                                                                \
-    MODEL_FUNCTIONAL(MODEL_INPUT("x", "[null,2]", "float32") "," MODEL_NODE(                       \
-                         "keras.layers", "Dense", "left", ",'units':3,'activation':'softmax'",     \
-                         MODEL_CALL(MODEL_TENSOR(                                                  \
-                             "x", 0, 0))) "," MODEL_NODE("keras.layers", "Dense", "right",         \
-                                                         ",'units':2",                             \
-                                                         MODEL_CALL(MODEL_TENSOR("x", 0, 0))),     \
-                     "[['x',0,0]]", "[['left',0,0],['right',0,0]]")
+#define TWO_OUTPUTS MODEL_TWO_OUTPUTS(",'units':3,'activation':'softmax'", ",'units':2")
 
 static const ebb_view two_targets[] = {{.dtype = EBB_I64, .rank = 1, .dims = {4}},
                                        {.dtype = EBB_F64, .rank = 2, .dims = {4, 2}}};

@@ -3,7 +3,6 @@
  * against the C library in double precision.
  */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "device/cpu/vector.h"
@@ -20,69 +19,31 @@ ROWS(DECLARE)
 
 #define ROUNDS 150
 
-static uint32_t taken; /* rows that said yes, so that a test cannot pass by refusals alone */
+static uint32_t taken; /* how often rows said yes */
 
 /* Where the row may work in place, it must give the same bytes there. */
-static void check_in_place(row_run *r, const case_tensor *expected, const char *name)
+static void check_in_place(row_run *r, const char *name)
 {
     const size_t bytes = (size_t)tensor_desc_bytes(&r->outputs[0]);
+    const case_tensor first = {r->outputs[0], row_run_zeros(r->plan.home, bytes)};
 
+    CHECK(r->plan.device->isa != ISA_PORTABLE);
     if (!r->plan.in_place) return;
+    memcpy(first.data, r->out[0], bytes);
     CHECK_EQ(tensor_desc_bytes(&r->inputs[0]), bytes);
     memcpy(r->out[0], r->in[0], bytes);
     r->in[0] = r->out[0];
     r->row->run(&r->call);
     const case_tensor found = row_run_result(r, 0);
-    case_tensor_check(name, &found, expected, 0, 0);
+    case_tensor_check(name, &found, &first, 0, 0);
 }
 
-static void check_row(const kernel_def *row, cpu_isa isa, const graph *g, const case_tensor *inputs,
-                      const row_run *right, uint32_t threads, double tolerance)
-{
-    const device d = kernel_case_device(isa);
-    char name[64];
-    row_run r;
-
-    if (!row_run_plan(&r, row, &d, g, inputs, true, NULL, threads)) return;
-    CHECK(isa != ISA_PORTABLE);
-    taken++;
-    row_run_open(&r);
-    r.row->run(&r.call);
-    snprintf(name, sizeof name, "%s, isa %d, %u threads", row->name, (int)isa, threads);
-    for (uint32_t k = 0; k < g->nodes[0].output_count; k++) {
-        const case_tensor found = row_run_result(&r, k), expected = row_run_result(right, k);
-
-        case_tensor_check(name, &found, &expected, tolerance, tolerance);
-    }
-    void *const first = row_run_zeros(g->home, tensor_desc_bytes(&r.outputs[0]));
-    memcpy(first, r.out[0], (size_t)tensor_desc_bytes(&r.outputs[0]));
-    const case_tensor same = {r.outputs[0], first};
-    check_in_place(&r, &same, name);
-    row_run_close(&r);
-}
-
-/* Both rows, every instruction set; the portable row gives what is expected. */
 static void check_against(const kernel_def *row, const kernel_def *portable, const graph *g,
                           const case_tensor *inputs, double tolerance)
 {
-    const device d = kernel_case_device(ISA_PORTABLE);
-    const cpu_isa best = kernel_case_device(ISA_AVX512).isa;
-    row_run right;
+    const row_check c = {row, portable, true, 2, tolerance, check_in_place};
 
-    CHECK(row_run_plan(&right, portable, &d, g, inputs, false, NULL, 1));
-    row_run_open(&right);
-    right.row->run(&right.call);
-    for (cpu_isa isa = ISA_PORTABLE; isa <= best; isa++)
-        for (uint32_t threads = 1; threads <= 2; threads++)
-            check_row(row, isa, g, inputs, &right, threads, tolerance);
-    row_run_close(&right);
-}
-
-/* Did enough rounds reach vector code? Always true where there is none. */
-static void check_taken(uint32_t least)
-{
-    if (kernel_case_device(ISA_AVX512).isa != ISA_PORTABLE) CHECK(taken >= least);
-    taken = 0;
+    taken += row_check_run(&c, g, inputs);
 }
 
 /* -- functions
@@ -241,7 +202,7 @@ TEST(unary_is_the_portable_unary)
         check_against(&kernel_vector_unary, &kernel_portable_unary, g, &x, 2e-6);
         region_close(home);
     }
-    check_taken(ROUNDS * 2);
+    row_check_taken(&taken, ROUNDS * 2);
 }
 
 /* -- contractions
@@ -283,9 +244,9 @@ TEST(dense_is_the_portable_matmul)
 
     test_threads_stay(t);
     for (int i = 0; i < ROUNDS; i++) matmul_round(t, &kernel_vector_matmul, &seed);
-    check_taken(ROUNDS * 2);
+    row_check_taken(&taken, ROUNDS * 2);
     for (int i = 0; i < ROUNDS; i++) matmul_round(t, &kernel_vector_dense, &seed);
-    check_taken(ROUNDS / 2);
+    row_check_taken(&taken, ROUNDS / 2);
 }
 
 static void depthwise_round(test *t, uint64_t *seed)
@@ -325,7 +286,7 @@ TEST(depthwise_is_the_portable_conv)
 
     test_threads_stay(t);
     for (int i = 0; i < ROUNDS * 2; i++) depthwise_round(t, &seed);
-    check_taken(ROUNDS * 4);
+    row_check_taken(&taken, ROUNDS * 4);
 }
 
 /* -- elementwise and rows
@@ -368,7 +329,7 @@ TEST(binary_is_the_portable_binary)
 
     test_threads_stay(t);
     for (int i = 0; i < ROUNDS * 3; i++) binary_round(t, &seed);
-    check_taken(ROUNDS * 3);
+    row_check_taken(&taken, ROUNDS * 3);
 }
 
 TEST(max_and_min_keep_nan)
@@ -386,7 +347,7 @@ TEST(max_and_min_keep_nan)
 
         check_against(&kernel_vector_binary, &kernel_portable_binary, g, inputs, 0);
     }
-    check_taken(2);
+    row_check_taken(&taken, 2);
 }
 
 TEST(softmax_is_the_portable_softmax)
@@ -406,7 +367,7 @@ TEST(softmax_is_the_portable_softmax)
         check_against(&kernel_vector_softmax, &kernel_portable_softmax, g, &x, 5e-6);
         region_close(home);
     }
-    check_taken(ROUNDS);
+    row_check_taken(&taken, ROUNDS);
 }
 
 TEST(normalize_is_the_portable_normalize)
@@ -431,7 +392,7 @@ TEST(normalize_is_the_portable_normalize)
         check_against(&kernel_vector_normalize, &kernel_portable_normalize, g, inputs, 2e-4);
         region_close(home);
     }
-    check_taken(ROUNDS);
+    row_check_taken(&taken, ROUNDS);
 }
 
 /* -- recurrent
@@ -488,7 +449,7 @@ TEST(rnn_is_the_portable_rnn)
     test_threads_stay(t);
     for (int i = 0; i < ROUNDS * 2; i++) rnn_round(t, &seed, false);
     for (int i = 0; i < 4; i++) rnn_round(t, &seed, true); /* more than one block of steps */
-    check_taken(ROUNDS * 4);
+    row_check_taken(&taken, ROUNDS * 4);
 }
 
 TEST(plans_survive_without_memory)

@@ -50,7 +50,7 @@ static int direction_of(const char *name)
 {
     if (is_among(rising, sizeof rising / sizeof rising[0], name)) return 1;
     if (is_among(falling, sizeof falling / sizeof falling[0], name)) return -1;
-    return loss_find(name) != NULL ? -1 : 0;
+    return train_entry_find(&loss_table, name) != NULL ? -1 : 0;
 }
 
 /* "precision_2" is the third metric of that name. */

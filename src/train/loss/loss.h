@@ -32,7 +32,8 @@ typedef struct loss_def {
     train_entry entry;        /* "Huber"; its fields without name, reduction, dtype */
     const char *default_name; /* of an instance of the class: "huber_loss" */
     loss_values values;
-    bool is_sparse; /* targets are class numbers below the last length of y_pred */
+    bool is_sparse;    /* targets are class numbers below the last length of y_pred */
+    bool takes_labels; /* targets are numbers of any size, without the last axis of y_pred */
 } loss_def;
 
 typedef struct loss {
@@ -42,10 +43,8 @@ typedef struct loss {
     const void *config;
 } loss;
 
-/* By class, function or alias; NULL: unknown. */
-const loss_def *loss_find(const char *name);
-uint32_t loss_table_count(void);
-const loss_def *loss_table_at(uint32_t index);
+/* Its entries are those of loss_defs. */
+extern const train_table loss_table;
 
 /* From a name ("mse", "Huber", "crossentropy") or a Keras object. Unknown names are
  * E_UNSUPPORTED with the nearest ones; unknown fields, wrong ranges: E_FORMAT or E_UNSUPPORTED.

@@ -77,4 +77,5 @@ const loss_def loss_def_circle = {
     .entry = {.name = "Circle", .config_bytes = sizeof(circle_config), .fields = circle_fields},
     .default_name = "circle",
     .values = circle_values,
+    .takes_labels = true,
 };

@@ -1,23 +1,22 @@
-/* loss_table.c -- the table of losses, look-up by name, and reading a loss from a file or a
- * caller. */
-#include <stdio.h>
+/* loss_table.c -- the table of losses, and reading a loss from a file or a caller. */
+#include <stddef.h>
 #include <string.h>
 
 #include "base/status.h"
 #include "train/loss/loss_values.h"
 #include "train/named_config.h"
-#include "train/nearest.h"
 
 #define LOSS(name) extern const loss_def loss_def_##name;
 #include "train/loss/list.inc"
 #undef LOSS
 
-static const loss_def *const losses[] = {
-#define LOSS(name) &loss_def_##name,
+static const train_entry *const entries[] = {
+#define LOSS(name) &loss_def_##name.entry,
 #include "train/loss/list.inc"
 #undef LOSS
 };
-static const uint32_t loss_count = sizeof losses / sizeof losses[0];
+
+const train_table loss_table = {"loss", entries, sizeof entries / sizeof entries[0]};
 
 /* "crossentropy" names no class: shapes decide when the nodes are emitted. */
 static value by_shape_values(graph *g, const void *config, value y_true, value y_pred, value *mask)
@@ -41,33 +40,7 @@ static const loss_def by_shape = {
     .values = by_shape_values,
 };
 
-uint32_t loss_table_count(void)
-{
-    return loss_count;
-}
-
-const loss_def *loss_table_at(uint32_t index)
-{
-    return index < loss_count ? losses[index] : NULL;
-}
-
-const loss_def *loss_find(const char *name)
-{
-    for (uint32_t i = 0; i < loss_count; i++)
-        if (train_entry_matches(&losses[i]->entry, name)) return losses[i];
-    return NULL;
-}
-
-static ebb_status refuse(const char *name, const char *where, ebb_error *error)
-{
-    nearest n = nearest_begin(name);
-    char text[120];
-
-    for (uint32_t i = 0; i < loss_count; i++) nearest_consider(&n, losses[i]->entry.name);
-    return fail(error, EBB_E_UNSUPPORTED, where,
-                "no loss of Keras is called '%.60s'; the nearest are %s", name,
-                nearest_text(&n, text, sizeof text));
-}
+static const named_table names = {&loss_table, &by_shape.entry};
 
 /* The fields that every loss has; "auto" is Keras 2's. */
 typedef struct common_config {
@@ -110,42 +83,34 @@ static ebb_status read_config(region *home, const loss_def *def, const json *set
     return status;
 }
 
-static ebb_status make(region *home, const char *name, bool is_plain, const json *settings,
-                       const char *where, loss *result, ebb_error *error)
+static ebb_status make(region *home, const named_choice *choice, const char *where, loss *result,
+                       ebb_error *error)
 {
-    *result = (loss){0};
-    result->def =
-        is_plain && train_entry_matches(&by_shape.entry, name) ? &by_shape : loss_find(name);
-    if (result->def == NULL) return refuse(name, where, error);
-    const bool is_function = is_plain && strcmp(name, result->def->entry.name) != 0;
-    const char *own = is_function ? name : result->def->default_name;
-    result->name = region_text(home, json_text(json_get(settings, "name"), own));
+    const bool is_function = choice->is_plain && strcmp(choice->word, choice->entry->name) != 0;
+
+    result->def = (const loss_def *)choice->entry;
+    const char *own = is_function ? choice->word : result->def->default_name;
+    result->name = region_text(home, json_text(json_get(choice->settings, "name"), own));
     if (result->name == NULL) return region_fail(home, error, where, "the name of a loss");
-    return read_config(home, result->def, settings, where, result, error);
+    return read_config(home, result->def, choice->settings, where, result, error);
 }
 
 ebb_status loss_read(region *home, const json *given, const char *where, loss *result,
                      ebb_error *error)
 {
-    const json *settings;
-    const char *name = train_object_name(given, &settings);
-    char text[80];
+    named_choice choice;
+    const ebb_status status = named_choose(&names, given, where, &choice, error);
 
-    if (name != NULL) {
-        const bool is_plain =
-            given->kind == JSON_STRING || json_is_text(json_get(given, "class_name"), "function");
-        return make(home, name, is_plain, settings, where, result, error);
-    }
     *result = (loss){0};
-    return fail(error, EBB_E_FORMAT, where,
-                "expected the name of a loss or an object with class_name and config, found %s",
-                json_describe(given, text, sizeof text));
+    return status == EBB_OK ? make(home, &choice, where, result, error) : status;
 }
 
 ebb_status loss_named(region *home, const char *name, const char *where, loss *result,
                       ebb_error *error)
 {
-    return make(home, name, true, NULL, where, result, error);
+    const json word = named_word(name);
+
+    return loss_read(home, &word, where, result, error);
 }
 
 int64_t loss_class_count(const graph *g, const loss *l, value y_true, value y_pred,

@@ -59,9 +59,8 @@ typedef struct metric_operands {
     value mask;          /* the Keras mask of y_pred, BOOL; VALUE_NONE: none */
 } metric_operands;
 
-const metric_def *metric_find(const char *name); /* class or alias; NULL: unknown */
-uint32_t metric_table_count(void);
-const metric_def *metric_table_at(uint32_t index);
+/* Its entries are those of metric_defs. */
+extern const train_table metric_table;
 
 /* From a name ("auc", "mse", "accuracy", "Precision") or a Keras object. Unknown names are
  * E_UNSUPPORTED with the nearest ones. `given` must live as long as the metric. "accuracy" and

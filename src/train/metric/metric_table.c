@@ -1,23 +1,19 @@
-/* metric_table.c -- the table of metrics, look-up by name, and reading a metric from a file or a
- * caller. */
-#include <stddef.h>
-#include <string.h>
-
+/* metric_table.c -- the table of metrics, and reading a metric from a file or a caller. */
 #include "base/status.h"
 #include "train/metric/accuracy.h"
 #include "train/named_config.h"
-#include "train/nearest.h"
 
 #define METRIC(name) extern const metric_def metric_def_##name;
 #include "train/metric/list.inc"
 #undef METRIC
 
-static const metric_def *const metrics[] = {
-#define METRIC(name) &metric_def_##name,
+static const train_entry *const entries[] = {
+#define METRIC(name) &metric_def_##name.entry,
 #include "train/metric/list.inc"
 #undef METRIC
 };
-static const uint32_t metric_count = sizeof metrics / sizeof metrics[0];
+
+const train_table metric_table = {"metric", entries, sizeof entries / sizeof entries[0]};
 
 /* As plain text these two name no class: shapes decide when the nodes are emitted. */
 static const metric_def by_shape = {
@@ -26,33 +22,7 @@ static const metric_def by_shape = {
     .values = accuracy_by_shape,
 };
 
-uint32_t metric_table_count(void)
-{
-    return metric_count;
-}
-
-const metric_def *metric_table_at(uint32_t index)
-{
-    return index < metric_count ? metrics[index] : NULL;
-}
-
-const metric_def *metric_find(const char *name)
-{
-    for (uint32_t i = 0; i < metric_count; i++)
-        if (train_entry_matches(&metrics[i]->entry, name)) return metrics[i];
-    return NULL;
-}
-
-static ebb_status refuse(const char *name, const char *where, ebb_error *error)
-{
-    nearest n = nearest_begin(name);
-    char text[120];
-
-    for (uint32_t i = 0; i < metric_count; i++) nearest_consider(&n, metrics[i]->entry.name);
-    return fail(error, EBB_E_UNSUPPORTED, where,
-                "no metric of Keras is called '%.60s'; the nearest are %s", name,
-                nearest_text(&n, text, sizeof text));
-}
+static const named_table names = {&metric_table, &by_shape.entry};
 
 static ebb_status read_config(region *home, const json *settings, const char *where, metric *m,
                               ebb_error *error)
@@ -75,39 +45,30 @@ static ebb_status read_config(region *home, const json *settings, const char *wh
     return status;
 }
 
-static ebb_status make(region *home, const char *name, bool is_plain, const json *settings,
-                       const char *where, metric *result, ebb_error *error)
+static ebb_status make(region *home, const named_choice *choice, const char *where, metric *result,
+                       ebb_error *error)
 {
-    *result = (metric){0};
-    result->def =
-        is_plain && train_entry_matches(&by_shape.entry, name) ? &by_shape : metric_find(name);
-    if (result->def == NULL) return refuse(name, where, error);
-    const char *own = is_plain ? name : result->def->default_name;
-    result->name = region_text(home, json_text(json_get(settings, "name"), own));
+    result->def = (const metric_def *)choice->entry;
+    const char *own = choice->is_plain ? choice->word : result->def->default_name;
+    result->name = region_text(home, json_text(json_get(choice->settings, "name"), own));
     if (result->name == NULL) return region_fail(home, error, where, "the name of a metric");
-    return read_config(home, settings, where, result, error);
+    return read_config(home, choice->settings, where, result, error);
 }
 
 ebb_status metric_read(region *home, const json *given, const char *where, metric *result,
                        ebb_error *error)
 {
-    const json *settings;
-    const char *name = train_object_name(given, &settings);
-    char text[80];
+    named_choice choice;
+    const ebb_status status = named_choose(&names, given, where, &choice, error);
 
-    if (name != NULL) {
-        const bool is_plain =
-            given->kind == JSON_STRING || json_is_text(json_get(given, "class_name"), "function");
-        return make(home, name, is_plain, settings, where, result, error);
-    }
     *result = (metric){0};
-    return fail(error, EBB_E_FORMAT, where,
-                "expected the name of a metric or an object with class_name and config, found %s",
-                json_describe(given, text, sizeof text));
+    return status == EBB_OK ? make(home, &choice, where, result, error) : status;
 }
 
 ebb_status metric_named(region *home, const char *name, const char *where, metric *result,
                         ebb_error *error)
 {
-    return make(home, name, true, NULL, where, result, error);
+    const json word = named_word(name);
+
+    return metric_read(home, &word, where, result, error);
 }
