@@ -8,7 +8,8 @@ models=${BENCH_MODELS:-$build/bench-models}
 python=${PYTHON:-python3}
 
 cmake -S . -B "$build" -DEBB_BENCH=ON >"$build/bench.log" 2>&1 &&
-    cmake --build "$build" --target bench_latency bench_lifecycle bench_train_step >>"$build/bench.log" 2>&1 || {
+    cmake --build "$build" --target bench_latency bench_lifecycle bench_lifecycle_train bench_train_step \
+    >>"$build/bench.log" 2>&1 || {
     cat "$build/bench.log"
     exit 1
 }
@@ -38,6 +39,8 @@ else
         echo "$model: $("$build/bench/bench_latency" "$models/$model.keras")"
     done
 fi
+echo "-- models trained and dropped"
+"$build/bench/bench_lifecycle_train"
 echo "-- training, 32 rows"
 "$python" -c 'import keras, tensorflow' 2>/dev/null || {
     echo "training is not measured: $python needs tensorflow and keras (set PYTHON)"

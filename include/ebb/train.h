@@ -203,7 +203,8 @@ EBB_API ebb_status ebb_model_test_on_batch(ebb_model model, const ebb_batch *bat
  *  @return NULL out of range */
 EBB_API const char *ebb_model_metric(ebb_model model, uint32_t index);
 
-/** Stops a fit or evaluate of this model from any thread, after the step it is in.
+/** Stops a fit or evaluate of this model from any thread, after the step it is in; also one that
+ *  an unload waits for.
  *  @return EBB_OK; EBB_E_STALE; EBB_E_STATE (nothing runs) */
 EBB_API ebb_status ebb_model_cancel(ebb_model model);
 
@@ -212,8 +213,10 @@ EBB_API ebb_status ebb_model_cancel(ebb_model model);
 EBB_API ebb_status ebb_model_learning_rate(ebb_model model, double *rate, ebb_error *error);
 /** @return EBB_E_STATE when it follows a schedule */
 EBB_API ebb_status ebb_model_learning_rate_set(ebb_model model, double rate, ebb_error *error);
-/** Layer by name (all of its weights): may training change it? Takes effect with the next compile.
- *  "" is every layer. @return EBB_E_NOT_FOUND */
+/** Layer by name (all of its weights; "" is every layer): may training change it? Takes effect with
+ *  the next compile. Saved files keep it, and so do models cut, cloned and built from this one. The
+ *  optimizer's state is left out of files that train other weights than it was made for.
+ *  @return EBB_E_NOT_FOUND */
 EBB_API ebb_status ebb_model_trainable_set(ebb_model model, const char *layer, bool trainable,
                                            ebb_error *error);
 

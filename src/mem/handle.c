@@ -130,17 +130,34 @@ uint64_t handle_issue(handle_kind kind, void *object)
 
 /* -- use --------------------------------------------------------------------------------------- */
 
-void *handle_acquire(handle_kind kind, uint64_t id)
+/* Who closes it waits until nobody uses it, so as long as somebody does it is there. */
+static bool is_in_use(uint64_t word, uint64_t id)
+{
+    return word >> 32 == id >> 32 && (word & USERS) != 0;
+}
+
+static void *acquire(handle_kind kind, uint64_t id, bool also_closing)
 {
     slot *s = slot_of(id);
     if (s == NULL) return NULL;
     uint64_t word = atomic_load_explicit(&s->word, memory_order_acquire);
     do {
-        if (!is_open(word, id) || (word & USERS) == USERS) return NULL;
+        if (!is_open(word, id) && !(also_closing && is_in_use(word, id))) return NULL;
+        if ((word & USERS) == USERS) return NULL;
         if (atomic_load_explicit(&s->kind, memory_order_relaxed) != (uint32_t)kind) return NULL;
     } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, word + 1, memory_order_acq_rel,
                                                     memory_order_acquire));
     return atomic_load_explicit(&s->object, memory_order_relaxed);
+}
+
+void *handle_acquire(handle_kind kind, uint64_t id)
+{
+    return acquire(kind, id, false);
+}
+
+void *handle_acquire_in_use(handle_kind kind, uint64_t id)
+{
+    return acquire(kind, id, true);
 }
 
 /* A user that forked while it held the handle releases in the child what handle_after_fork() has

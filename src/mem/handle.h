@@ -31,6 +31,8 @@ uint64_t handle_issue(handle_kind kind, void *object);
 /* The object, pinned until handle_release(); NULL if stale, of another kind, or closing. */
 void *handle_acquire(handle_kind kind, uint64_t id);
 void  handle_release(uint64_t id);
+/* The same, also while somebody waits to close it and others still use it. */
+void *handle_acquire_in_use(handle_kind kind, uint64_t id);
 
 /* True while acquire would succeed. */
 bool handle_alive(handle_kind kind, uint64_t id);

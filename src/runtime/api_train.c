@@ -177,7 +177,7 @@ const char *ebb_model_metric(ebb_model handle, uint32_t index)
 
 ebb_status ebb_model_cancel(ebb_model handle)
 {
-    model *m = model_acquire(handle, "ebb_model_cancel", NULL);
+    model *m = handle_acquire_in_use(HANDLE_MODEL, handle.id); /* an unload may wait for the fit */
 
     if (m == NULL) return EBB_E_STALE;
     const bool is_told = training_cancel(m);

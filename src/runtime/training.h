@@ -60,6 +60,7 @@ struct training {
     uint64_t arena_max; /* for new steps; 0 = no limit */
     side sides[SIDE_KINDS][SIDES_MAX];
     uint64_t clock;
+    uint32_t labelled; /* bits by output: without a loss, metrics want class numbers there */
     bool holds_executor;
     bool takes_state; /* the optimizer's, from the model's file */
     uint32_t metric_first, metric_count, optimizer_first; /* graph weight indices */
@@ -96,8 +97,11 @@ uint32_t training_close(training *t);
  * views are those of a batch; rows do not count. */
 ebb_status side_find(training *t, side_kind kind, const ebb_view *y, const ebb_view *sample_weight,
                      side **result, ebb_error *error);
-/* Targets as losses expect them, for plans before the first batch. y[output_count]. */
+/* Targets as losses expect them. y[output_count]. */
 void side_expect(const training *t, ebb_view *y);
+/* The side for what losses and metrics expect, for plans before the first batch. y is set to it. */
+ebb_status side_find_expected(training *t, side_kind kind, ebb_view *y, side **result,
+                              ebb_error *error);
 /* The executable for these symbols, not bound. */
 ebb_status side_plan_find(training *t, side *s, const int64_t *symbols, executable **result,
                           ebb_error *error);
@@ -142,6 +146,13 @@ extern const engine_def training_engine;
 
 /* Frozen or freed since the file was made? For step_trainable; `context` is the model. */
 bool training_is_trainable(void *context, const char *title, bool otherwise);
+/* What was chosen so far, in `home`, for choices_answer(); *copy NULL: nothing. */
+ebb_status choices_copy(model *m, region *home, trainable_choice **copy, ebb_error *error);
+/* The description that files saved now begin with; `d` itself where nothing differs. In `home`. */
+ebb_status choices_describe(region *home, const description *d, trainable_choice *choices,
+                            const description **result, ebb_error *error);
+/* The same answer of a list; `context` is its trainable_choice. */
+bool choices_answer(void *context, const char *title, bool otherwise);
 /* Layer by name ("" is every one): E_NOT_FOUND. Takes effect with the next compile. */
 ebb_status training_trainable_set(model *m, const char *layer, bool is_trainable, ebb_error *error);
 

@@ -127,7 +127,10 @@ static uint64_t engine_weights_bytes(const engine *e)
 static void engine_weights_read(const engine *e, void *bytes)
 {
     const training *t = training_of(e);
+
+    pthread_mutex_lock(&t->m->training_mutex);
     memcpy(bytes, t->variable_block, t->variable_bytes);
+    pthread_mutex_unlock(&t->m->training_mutex);
 }
 
 static void engine_weights_write(engine *e, const void *bytes)

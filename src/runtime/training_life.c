@@ -23,7 +23,7 @@ ebb_status training_acquire(model *m, const char *where, training **result, ebb_
         atomic_store(&t->is_cancelled, false);
     }
     pthread_mutex_unlock(&m->mutex);
-    *result = t;
+    *result = is_free ? t : NULL;
     if (is_free) return EBB_OK;
     if (t == NULL)
         return fail(error, EBB_E_STATE, where,

@@ -6,6 +6,8 @@
 #include "runtime/meter.h"
 #include "runtime/training.h"
 
+#define LABELLED_MAX 4u /* outputs without a loss whose targets are guessed */
+
 /* -- signatures -------------------------------------------------------------------------------- */
 
 /* Targets as their loss expects them: sparse ones lack the last axis of the prediction. */
@@ -16,12 +18,38 @@ void side_expect(const training *t, ebb_view *y)
     for (uint32_t i = 0; i < built->output_count; i++) {
         const shape *s = graph_shape(built->graph, built->outputs[i].v);
         const output_loss *loss = &t->settings.losses[i];
-        const bool is_sparse = loss->is_used && loss->l.def->is_sparse && s->rank > 1;
+        const bool is_labelled =
+            loss->is_used ? loss->l.def->is_sparse || loss->l.def->takes_labels
+                          : i < LABELLED_MAX && (t->labelled >> i & 1) != 0;
+        const bool is_sparse = is_labelled && s->rank > 1;
         y[i] = (ebb_view){.dtype = is_sparse ? EBB_I32 : EBB_F32,
                           .rank = is_sparse ? s->rank - 1 : s->rank};
         for (uint32_t k = 0; k < y[i].rank; k++)
             y[i].dims[k] = dim_known(s->dims[k]) ? s->dims[k] : 1;
     }
+}
+
+/* Without a loss only metrics tell what targets look like, by refusing others. */
+ebb_status side_find_expected(training *t, side_kind kind, ebb_view *y, side **result,
+                              ebb_error *error)
+{
+    uint32_t unknown = 0;
+
+    side_expect(t, y);
+    ebb_status status = side_find(t, kind, y, NULL, result, error);
+    for (uint32_t i = 0; i < t->m->built->output_count && i < LABELLED_MAX; i++) {
+        if (!t->settings.losses[i].is_used) unknown |= 1u << i;
+    }
+    for (uint32_t bits = unknown; bits > 0 && status == EBB_E_SHAPE; bits = (bits - 1) & unknown) {
+        t->labelled = bits;
+        side_expect(t, y);
+        ebb_error other = {0}; /* the first one says what was refused */
+        if (side_find(t, kind, y, NULL, result, &other) == EBB_OK)
+            status = EBB_OK;
+        else if (other.status != EBB_E_SHAPE)
+            status = fail(error, other.status, other.where, "%s", other.text);
+    }
+    return status;
 }
 
 /* Does `made` fit what is asked: type and everything but the rows? */

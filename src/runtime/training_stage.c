@@ -334,9 +334,8 @@ ebb_status training_stage(model *m, const ebb_compile_options *options, int64_t 
     if (status == EBB_OK) status = read_options(t, options, error);
     if (status != EBB_OK) return status;
     ebb_view y[PORTS_MAX];
-    side_expect(t, y);
     const side_kind kind = t->settings.optimizer != NULL ? SIDE_TRAIN : SIDE_TEST;
-    status = side_find(t, kind, y, NULL, &s, error);
+    status = side_find_expected(t, kind, y, &s, error);
     if (status == EBB_OK) status = lay_out_variables(t, &s->step, error);
     if (status == EBB_OK) status = plan_batch(t, s, error);
     if (status == EBB_OK) status = describe_engine(t, error);

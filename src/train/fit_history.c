@@ -114,11 +114,20 @@ static void name_write(text_writer *w, const history *h, uint32_t index)
     text_put(w, "]");
 }
 
+static ebb_status give_text(ebb_text_function write, void *context, const char *text, size_t length,
+                            ebb_error *error)
+{
+    if (write(context, text, length)) return EBB_OK;
+    return fail(error, EBB_E_CANCELLED, "History", "the caller stopped writing");
+}
+
 ebb_status history_write(const history *h, ebb_text_function write, void *context, ebb_error *error)
 {
-    region *work = region_open(h->home, "history text", EBB_CLASS_SCRATCH, 0);
+    static const char empty[] = "{\"epoch\": [], \"history\": {}}\n";
     text_writer w;
 
+    if (h->home == NULL) return give_text(write, context, empty, sizeof empty - 1, error);
+    region *work = region_open(h->home, "history text", EBB_CLASS_SCRATCH, 0);
     if (work == NULL) return region_fail(h->home, error, "History", "its text");
     text_begin(&w, work);
     text_put(&w, "{\"epoch\": [");
@@ -131,8 +140,7 @@ ebb_status history_write(const history *h, ebb_text_function write, void *contex
     }
     text_put(&w, "}}\n");
     ebb_status status = w.failed ? region_fail(work, error, "History", "its text") : EBB_OK;
-    if (status == EBB_OK && !write(context, w.text, w.length))
-        status = fail(error, EBB_E_CANCELLED, "History", "the caller stopped writing");
+    if (status == EBB_OK) status = give_text(write, context, w.text, w.length, error);
     region_close(work);
     return status;
 }

@@ -235,6 +235,7 @@ TEST(closing_meets_only_whole_models)
 
 TEST(a_forked_child_closes_its_own)
 {
+    if (!test_forks_are_followed()) return;
     const ebb_runtime runtime = built_runtime(t);
     const ebb_scope scope = open_in(t, runtime, none, 0);
     const ebb_model model = build_in(t, runtime, scope);

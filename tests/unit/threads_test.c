@@ -457,27 +457,6 @@ TEST(setting_weights_waits_for_calls_in_flight)
 
 /* -- fork -------------------------------------------------------------------------------------- */
 
-/* Sanitizers that follow threads cannot follow a fork of a process with several. */
-static bool forks_are_followed(void)
-{
-#if defined(__SANITIZE_THREAD__)
-    return false;
-#else
-    return true;
-#endif
-}
-
-/* The address sanitizer's allocator does not survive a fork beside a thread that allocates: its
- * locks stay taken in the child. */
-static bool forks_beside_allocations_are_followed(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-    return false;
-#else
-    return forks_are_followed();
-#endif
-}
-
 static bool child_is_well(const digits *d, ebb_model model, const float *expected, bool predicts)
 {
     float y[DIGITS_ROWS * DIGITS_CLASSES];
@@ -523,7 +502,7 @@ TEST(a_child_of_a_quiet_process_is_whole)
     ebb_runtime_options runtime = EBB_RUNTIME_OPTIONS_INIT;
     float expected[DIGITS_ROWS * DIGITS_CLASSES], y[DIGITS_ROWS * DIGITS_CLASSES];
 
-    if (!forks_are_followed()) return;
+    if (!test_forks_are_followed()) return;
     runtime.threads = 2;
     options.threads = 2;
     options.lanes = 3;
@@ -570,7 +549,7 @@ TEST(a_child_of_a_busy_process_is_whole)
     ebb_load_options options = EBB_LOAD_OPTIONS_INIT;
     ebb_runtime_options runtime = EBB_RUNTIME_OPTIONS_INIT;
 
-    if (!forks_are_followed()) return;
+    if (!test_forks_are_followed()) return;
     c = (crew){0};
     runtime.threads = 2;
     options.threads = 2;
@@ -611,7 +590,7 @@ TEST(a_child_closes_what_others_were_loading)
 {
     static crew c;
 
-    if (!forks_beside_allocations_are_followed()) return;
+    if (!test_forks_beside_allocations_are_followed()) return;
     c = (crew){0};
     digits_open(t, &c.d, NULL);
     crew_start(&c, live_until_stopped, 3);
