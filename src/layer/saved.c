@@ -1,8 +1,8 @@
 /* saved.c -- the list of a model's weights as files keep them.
  *
  * By path: object and number, as weight_order.c gave them; a weight that a wrapper has adopted
- * stands in both objects. By order: per layer of the model at the top, trainable weights first
- * unless the layer is frozen as a whole, as bind.c reads them.
+ * stands in both objects. By order: per layer of the model at the top, trainable weights first, as
+ * bind.c reads them; of a layer that is frozen as a whole none is.
  * Source: keras/src/saving/saving_lib.py, keras/src/legacy/saving/legacy_h5_format.py. */
 #include "layer/saved.h"
 
@@ -16,6 +16,7 @@ typedef struct lister {
     const description *d;
     const built_model *model;
     const weight_source *sources;
+    const bool *trainable; /* by weight */
     saved_tensor *tensors;
     uint32_t count;
     bool no_memory;
@@ -41,6 +42,38 @@ static saved_tensor tensor_make(const layer_weight *w, const char *path, uint32_
 
     memcpy(t.dims, w->dims, sizeof t.dims);
     return t;
+}
+
+/* -- what is trained --------------------------------------------------------------------------- */
+
+typedef struct asking {
+    bool (*is_trainable)(void *context, const char *title, bool otherwise);
+    void *context;
+    bool *trainable;
+} asking;
+
+/* Recursion: LAYER_DEPTH_MAX levels, as the instances were made. */
+static void instance_ask(const asking *a, const layer_instance *i)
+{
+    const bool is_trainable = a->is_trainable(a->context, i->title, i->trainable);
+
+    for (uint32_t k = 0; k < i->weight_count; k++)
+        a->trainable[i->weights[k].index] = is_trainable && !i->weights[k].is_state;
+    for (uint32_t k = 0; k < i->child_count; k++) instance_ask(a, i->children[k]);
+    for (uint32_t k = 0; i->model != NULL && k < i->model->layer_count; k++)
+        instance_ask(a, i->model->layers[k]);
+}
+
+const bool *saved_trainable(region *home, const built_model *model,
+                            bool (*is_trainable)(void *context, const char *title, bool otherwise),
+                            void *context)
+{
+    const asking a = {is_trainable, context,
+                      region_new(home, bool, (size_t)model->weight_count + 1)};
+
+    for (uint32_t k = 0; a.trainable != NULL && k < model->top->layer_count; k++)
+        instance_ask(&a, model->top->layers[k]);
+    return a.trainable;
 }
 
 /* -- by path ----------------------------------------------------------------------------------- */
@@ -107,8 +140,7 @@ static bool layer_list(lister *l, const layer_instance *i, uint32_t first, saved
     *layer = (saved_layer){.name = i->name, .tensors = tensors};
     for (int pass = 0; pass <= 1; pass++) {
         for (uint32_t k = first; k < first + count; k++) {
-            const bool is_first = !i->trainable || l->model->weights[k]->trainable;
-            if (is_first == (pass == 0)) tensors[layer->count++] = l->tensors[k];
+            if (l->trainable[k] == (pass == 0)) tensors[layer->count++] = l->tensors[k];
         }
     }
     return true;
@@ -138,10 +170,11 @@ static saved_layer *layers_list(lister *l, uint32_t *count)
 }
 
 ebb_status saved_list(region *home, const description *d, const built_model *model,
-                      const weight_source *sources, const saved_training *training,
-                      model_content *content, ebb_error *error)
+                      const weight_source *sources, const bool *trainable,
+                      const saved_training *training, model_content *content, ebb_error *error)
 {
-    lister l = {.home = home, .d = d, .model = model, .sources = sources};
+    lister l = {
+        .home = home, .d = d, .model = model, .sources = sources, .trainable = trainable};
 
     *content = (model_content){.description = d};
     if (paths_list(&l)) content->layers = layers_list(&l, &content->layer_count);

@@ -15,7 +15,7 @@
 #define LISTED (UINT32_MAX - 1)
 
 /* The configuration of a loaded model, in the builder's region; NULL: a fault. */
-static model_config *config_take(builder *b, const model *from)
+static model_config *config_take(builder *b, model *from)
 {
     const char *text = NULL;
     const recipe p = {.name = from->info.name};

@@ -41,14 +41,18 @@ ebb_status recipe_read(region *home, const recipe *p, description **result, ebb_
     return status;
 }
 
-ebb_status recipe_text_make(region *home, const model *m, const char **text, ebb_error *error)
+ebb_status recipe_text_make(region *home, model *m, const char **text, ebb_error *error)
 {
-    model_content content = {.description = m->d};
-    model_text made;
+    model_content content = {.description = NULL};
+    model_text made = {.config = NULL};
+    trainable_choice *choices;
+    ebb_status status = choices_copy(m, home, &choices, error);
 
+    if (status == EBB_OK)
+        status = choices_describe(home, m->d, choices, &content.description, error);
     for (uint32_t i = 0; i < m->built->weight_count; i++)
         content.is_converted |= m->sources[i].conversion != NULL;
-    const ebb_status status = keras_text_make(home, &content, &made, error);
+    if (status == EBB_OK) status = keras_text_make(home, &content, &made, error);
     *text = made.config;
     return status;
 }

@@ -48,8 +48,9 @@ ebb_status weight_maker_open(region *work, const recipe *p, model *m, weight_mak
 /* Most scratch bytes that making one weight takes. */
 uint64_t weight_maker_bytes(const built_model *built);
 
-/* Keras 3's configuration of a loaded model, in `home`. E_UNSUPPORTED: it has no words for it. */
-ebb_status recipe_text_make(region *home, const model *m, const char **text, ebb_error *error);
+/* Keras 3's configuration of a loaded model as its layers are frozen now, in `home`.
+ * E_UNSUPPORTED: it has no words for it. */
+ebb_status recipe_text_make(region *home, model *m, const char **text, ebb_error *error);
 /* Its models are pinned from the ids, and let go. */
 ebb_status recipe_pin(recipe *p, const char *where, ebb_error *error);
 void recipe_unpin(recipe *p);

@@ -3,7 +3,8 @@
  * The lock of training is held, so that no step and nobody else changes weights; predictions go on.
  * Memory: class scratch, the names of the weights and a copy of the largest, given back on return.
  * The state of the optimizer goes along: that of a compiled model, else the one that was in the
- * model's file, read from there again, unless the file is gone or another one by now. */
+ * model's file, read from there again, unless the file is gone or another one by now, or layers
+ * were frozen or freed since. */
 #include <string.h>
 
 #include "base/status.h"
@@ -57,6 +58,36 @@ static ebb_status saving_open(region *work, saving *s, ebb_error *error)
                                 &s->training, error);
 }
 
+/* Slots stand for the weights that were trained when the state was made: for others Keras would
+ * take them in their order. */
+static bool state_fits(const saving *s, const bool *trainable)
+{
+    const built_model *built = s->t != NULL ? training_first_step(s->t)->model : s->m->built;
+
+    for (uint32_t k = 0; k < built->weight_count; k++) {
+        if (built->weights[k]->trainable != trainable[k]) return false;
+    }
+    return true;
+}
+
+/* Everything but what is read weight by weight. */
+static ebb_status content_make(region *work, saving *s, const ebb_save_options *o,
+                               model_content *content, ebb_error *error)
+{
+    model *m = s->m;
+    trainable_choice *choices = NULL;
+    const description *d = NULL;
+    ebb_status status = choices_copy(m, work, &choices, error);
+
+    if (status == EBB_OK) status = choices_describe(work, m->d, choices, &d, error);
+    if (status == EBB_OK) status = saving_open(work, s, error);
+    if (status != EBB_OK) return status;
+    const bool *trainable = saved_trainable(work, m->built, choices_answer, choices);
+    if (trainable == NULL) return region_fail(work, error, m->info.name, "the names of weights");
+    if (o->without_optimizer || !state_fits(s, trainable)) s->training.extra_count = 0;
+    return saved_list(work, d, m->built, m->sources, trainable, &s->training, content, error);
+}
+
 static ebb_status save_locked(model *m, const training *t, const char *path,
                               const ebb_save_options *o, ebb_error *error)
 {
@@ -65,10 +96,7 @@ static ebb_status save_locked(model *m, const training *t, const char *path,
     saving s = {.m = m, .t = t};
 
     if (work == NULL) return region_fail(m->owner->root, error, m->info.name, "saving");
-    ebb_status status = saving_open(work, &s, error);
-    if (o->without_optimizer) s.training.extra_count = 0;
-    if (status == EBB_OK)
-        status = saved_list(work, m->d, m->built, m->sources, &s.training, &content, error);
+    ebb_status status = content_make(work, &s, o, &content, error);
     if (status == EBB_OK) {
         const write_options how = {.deflates = o->deflate, .keeps_old = o->keep_existing};
         content.read = read_tensor;

@@ -49,6 +49,7 @@ struct training {
     model *m;
     region *home, *variables, *state, *arena_home;
     settings settings;
+    trainable_choice *choices; /* as they were when it was compiled */
     ebb_compile_options options; /* texts dropped */
     void **memory;               /* by graph weight index */
     uint64_t *offsets, *sizes;   /* by graph weight index, in the block of its kind */
@@ -144,8 +145,6 @@ void training_weight_set(model *m, uint32_t index, const void *bytes);
 
 extern const engine_def training_engine;
 
-/* Frozen or freed since the file was made? For step_trainable; `context` is the model. */
-bool training_is_trainable(void *context, const char *title, bool otherwise);
 /* What was chosen so far, in `home`, for choices_answer(); *copy NULL: nothing. */
 ebb_status choices_copy(model *m, region *home, trainable_choice **copy, ebb_error *error);
 /* The description that files saved now begin with; `d` itself where nothing differs. In `home`. */

@@ -114,7 +114,7 @@ static ebb_status side_make(training *t, side *s, side_kind kind, const ebb_view
     const step_inputs inputs = {.has_sample_weight = s->has_weights,
                                 .y = s->y,
                                 .sample_weight = s->has_weights ? s->sample_weight : NULL};
-    const step_trainable trainable = {training_is_trainable, t->m};
+    const step_trainable trainable = {choices_answer, t->choices};
     ebb_status status = step_make(s->home, t->m->d, &t->settings, &inputs, kind == SIDE_TRAIN,
                                   t->options.seed, &trainable, &s->step, error);
     if (status == EBB_OK && dim_symbol_count(s->step.emit.graph) > SYMBOLS_MAX) {

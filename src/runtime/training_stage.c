@@ -332,6 +332,7 @@ ebb_status training_stage(model *m, const ebb_compile_options *options, int64_t 
     ebb_status status = open_regions(m, options, result, error);
     t = *result;
     if (status == EBB_OK) status = read_options(t, options, error);
+    if (status == EBB_OK) status = choices_copy(m, t->home, &t->choices, error);
     if (status != EBB_OK) return status;
     ebb_view y[PORTS_MAX];
     const side_kind kind = t->settings.optimizer != NULL ? SIDE_TRAIN : SIDE_TEST;

@@ -23,16 +23,6 @@ bool choices_answer(void *context, const char *title, bool otherwise)
     return c != NULL ? c->is_trainable : otherwise;
 }
 
-bool training_is_trainable(void *context, const char *title, bool otherwise)
-{
-    model *m = context;
-
-    pthread_mutex_lock(&m->mutex);
-    const bool is_trainable = choices_answer(m->choices, title, otherwise);
-    pthread_mutex_unlock(&m->mutex);
-    return is_trainable;
-}
-
 /* Names stay as long as the model. */
 ebb_status choices_copy(model *m, region *home, trainable_choice **copy, ebb_error *error)
 {
