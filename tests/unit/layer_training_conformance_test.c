@@ -422,7 +422,7 @@ static void report(const suite *s)
         refused += r->refused;
         failed += r->failed;
         if (getenv("EBB_TABLE") != NULL)
-            printf("%-40s %5u passed %5u refused %5u failed\n", r->name, r->passed, r->refused,
+            printf("training %-38s %5u passed %5u refused %5u failed\n", r->name, r->passed, r->refused,
                    r->failed);
     }
     printf("training of layers and models: %u passed, %u refused, %u failed; %u arrays\n", passed,
