@@ -422,8 +422,8 @@ static void report(const suite *s)
         refused += r->refused;
         failed += r->failed;
         if (getenv("EBB_TABLE") != NULL)
-            printf("training %-38s %5u passed %5u refused %5u failed\n", r->name, r->passed, r->refused,
-                   r->failed);
+            printf("training-mode %-38s %5u passed %5u refused %5u failed\n", r->name, r->passed,
+                   r->refused, r->failed);
     }
     printf("training of layers and models: %u passed, %u refused, %u failed; %u arrays\n", passed,
            refused, failed, s->arrays);
