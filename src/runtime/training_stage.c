@@ -9,8 +9,10 @@
 #include "runtime/training.h"
 #include "tensor/dtype.h"
 
-#define BATCH_DEFAULT 32u
-#define SHRINK_ROUNDS 4u
+#define BATCH_DEFAULT   32u
+#define SHRINK_ROUNDS   4u
+#define BATCHES_AT_ONCE 3u                    /* trained, ready, being read */
+#define FIT_BYTES       ((uint64_t)128 << 10) /* callbacks, History */
 
 static ebb_status read_options(training *t, const ebb_compile_options *options, ebb_error *error)
 {
@@ -247,8 +249,30 @@ static uint64_t room_in(const region *r)
     return limit == 0 ? UINT64_MAX : live < limit ? limit - live : 0;
 }
 
-/* Does training fit below every limit? */
-static bool has_room(const training *t, const ebb_plan *plan, int64_t reserved, shortage *s)
+static uint64_t row_bytes(const graph *g, value v)
+{
+    const shape *s = graph_shape(g, v);
+    uint64_t bytes = ebb_dtype_bytes(graph_value(g, v)->dtype);
+
+    for (uint32_t i = 1; i < s->rank; i++)
+        bytes *= dim_known(s->dims[i]) ? (uint64_t)s->dims[i] : 1;
+    return bytes;
+}
+
+/* What fit may take for batches that it gathers or reads itself. */
+static uint64_t data_bytes(const training *t)
+{
+    const train_step *step = training_first_step(t);
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < step->emit.graph->input_count; i++)
+        bytes += row_bytes(step->emit.graph, step->emit.graph->inputs[i]);
+    return BATCHES_AT_ONCE * region_block_bytes(bytes * t->options.batch) + FIT_BYTES;
+}
+
+/* Does training with `data` bytes of batches fit below every limit? */
+static bool has_room(const training *t, const ebb_plan *plan, int64_t reserved, uint64_t data,
+                     shortage *s)
 {
     const struct {
         const region *r;
@@ -259,7 +283,7 @@ static bool has_room(const training *t, const ebb_plan *plan, int64_t reserved, 
                   {t->m->owner->root, reserved, "the runtime's limit"}};
 
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        const uint64_t own = plan->peak - region_bytes_live(t->home);
+        const uint64_t own = plan->peak - region_bytes_live(t->home) + data;
         const uint64_t freed = limits[i].reserved < 0 ? (uint64_t)-limits[i].reserved : 0;
         s->need = limits[i].reserved > 0 ? own + (uint64_t)limits[i].reserved
                   : own > freed          ? own - freed
@@ -280,40 +304,52 @@ static ebb_status refuse(const training *t, const shortage *s, ebb_error *error)
                 s->need, s->limit, s->room);
 }
 
-/* The first side anew, with an arena that is smaller by what is missing. */
-static ebb_status shrink(training *t, const ebb_view *y, uint64_t missing, ebb_error *error)
+/* The first side anew, with an arena below `arena_max`. */
+static ebb_status remake(training *t, const ebb_view *y, uint64_t arena_max, ebb_error *error)
 {
     side *s = first_side(t);
-    const uint64_t arena = s->plans[0].e->arena_bytes;
 
-    if (arena <= missing) return EBB_E_MEMORY;
-    t->arena_max = arena - missing;
+    t->arena_max = arena_max;
     side_close(s);
-    ebb_status status =
+    const ebb_status status =
         side_find(t, t->settings.optimizer != NULL ? SIDE_TRAIN : SIDE_TEST, y, NULL, &s, error);
     return status == EBB_OK ? plan_batch(t, s, error) : status;
 }
 
 /* Copies of nodes take memory too, so it may need some rounds. */
-static ebb_status fit_room(training *t, const ebb_view *y, int64_t reserved, ebb_plan *plan,
-                           ebb_error *error)
+static ebb_status fit_with(training *t, const ebb_view *y, int64_t reserved, uint64_t data,
+                           ebb_plan *plan, ebb_error *error)
 {
     shortage s;
-    ebb_plan smaller;
+    ebb_plan smaller = *plan;
 
-    training_plan_read(t, plan);
-    smaller = *plan;
-    for (uint32_t round = 0; !has_room(t, &smaller, reserved, &s); round++) {
-        const bool is_planned = first_side(t)->plans[0].e != NULL;
-        if (round == SHRINK_ROUNDS || !is_planned || t->settings.optimizer == NULL)
+    for (uint32_t round = 0; !has_room(t, &smaller, reserved, data, &s); round++) {
+        const executable *e = first_side(t)->plans[0].e;
+        const uint64_t missing = s.need - s.room;
+        if (round == SHRINK_ROUNDS || e == NULL || t->settings.optimizer == NULL ||
+            e->arena_bytes <= missing)
             return refuse(t, &s, error);
-        const ebb_status status = shrink(t, y, s.need - s.room, error);
+        const ebb_status status = remake(t, y, e->arena_bytes - missing, error);
         if (status == EBB_E_MEMORY) return refuse(t, &s, error);
         if (status != EBB_OK) return status;
         training_plan_read(t, &smaller);
     }
     *plan = smaller;
     return EBB_OK;
+}
+
+/* With room for the batches of fit if that can be, else without: a caller may have batches of its
+ * own. */
+static ebb_status fit_room(training *t, const ebb_view *y, int64_t reserved, ebb_plan *plan,
+                           ebb_error *error)
+{
+    const uint64_t data = data_bytes(t);
+
+    training_plan_read(t, plan);
+    ebb_status status = fit_with(t, y, reserved, data, plan, error);
+    if (status != EBB_E_MEMORY) return status;
+    status = remake(t, y, 0, error);
+    return status == EBB_OK ? fit_with(t, y, reserved, 0, plan, error) : status;
 }
 
 ebb_status training_stage(model *m, const ebb_compile_options *options, int64_t reserved,
