@@ -58,6 +58,7 @@ static void reset_model(model *m)
     atomic_store(&m->lane_waiters, 0);
     pthread_cond_init(&m->lane_free, NULL);
     atomic_store(&m->is_compiling, false);
+    atomic_store(&m->training_waiters, 0);
     if (m->training == NULL) return;
     atomic_store(&m->training->is_busy, false);
     atomic_store(&m->training->is_fitting, false);

@@ -82,6 +82,7 @@ struct model {
     ebb_load_options options; /* with defaults filled in */
     training *training;             /* NULL: not compiled */
     pthread_mutex_t training_mutex; /* a step, or publishing its weights */
+    atomic_uint training_waiters;   /* between two steps: training_wait() */
     region *choices_home;           /* NULL: none */
     trainable_choice *choices;      /* the last one made first */
     atomic_bool is_compiling;

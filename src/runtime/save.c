@@ -121,7 +121,7 @@ ebb_status model_save(model *m, const char *path, const ebb_save_options *option
                     "without");
     }
     training *t = training_look(m);
-    pthread_mutex_lock(&m->training_mutex);
+    training_wait(m);
     status = training_publish_locked(m, error);
     if (status == EBB_OK) status = save_locked(m, t, path, &o, error);
     pthread_mutex_unlock(&m->training_mutex);

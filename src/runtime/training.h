@@ -135,6 +135,8 @@ ebb_status training_restore(training *t, const char *path, ebb_error *error);
 ebb_status training_step(training *t, side_kind kind, const ebb_batch *batch, double *results,
                          ebb_error *error);
 
+/* Takes training_mutex; steps that follow one another closely let it in between. */
+void training_wait(model *m);
 /* The same under training_mutex. */
 ebb_status training_publish_locked(model *m, ebb_error *error);
 /* The model's weights become those of training, if a step has been made since. Any thread. */

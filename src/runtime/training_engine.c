@@ -1,9 +1,13 @@
 /* training_engine.c -- a compiled model as the loop of fit sees it. */
+#include <sched.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "runtime/training.h"
 #include "train/schedule/schedule_number.h"
+
+#define LET_OTHERS_NS ((uint64_t)1000000)
 
 static training *training_of(const engine *e)
 {
@@ -17,9 +21,19 @@ static const train_step *train_step_of(const training *t)
     return step->optimizer == NULL ? NULL : step;
 }
 
+/* A mutex goes to whoever asks first, and a thread that waits needs a moment to ask. */
+static void let_others(const model *m)
+{
+    const uint64_t begin = clock_ns();
+
+    while (atomic_load(&m->training_waiters) > 0 && clock_ns() - begin < LET_OTHERS_NS)
+        sched_yield();
+}
+
 static ebb_status step_locked(training *t, side_kind kind, const ebb_batch *batch, double *results,
                               ebb_error *error)
 {
+    let_others(t->m);
     pthread_mutex_lock(&t->m->training_mutex);
     const ebb_status status = training_step(t, kind, batch, results, error);
     pthread_mutex_unlock(&t->m->training_mutex);
@@ -72,7 +86,7 @@ static uint64_t engine_iterations(const engine *e)
 
     if (step == NULL) return 0;
     const value v = optimizer_iteration(step->optimizer);
-    return (uint64_t)*(const int32_t *)t->memory[graph_value(step->emit.graph, v)->index];
+    return (uint64_t) * (const int32_t *)t->memory[graph_value(step->emit.graph, v)->index];
 }
 
 /* The schedule of the optimizer, or of the one inside it; NULL: there is none. */

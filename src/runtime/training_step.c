@@ -298,10 +298,17 @@ void training_weight_set(model *m, uint32_t index, const void *bytes)
     if (t != NULL) memcpy(t->memory[index], bytes, t->sizes[index]);
 }
 
+void training_wait(model *m)
+{
+    atomic_fetch_add(&m->training_waiters, 1);
+    pthread_mutex_lock(&m->training_mutex);
+    atomic_fetch_sub(&m->training_waiters, 1);
+}
+
 ebb_status training_publish(model *m, ebb_error *error)
 {
     if (!atomic_load_explicit(&m->is_behind, memory_order_acquire)) return EBB_OK;
-    pthread_mutex_lock(&m->training_mutex);
+    training_wait(m);
     const ebb_status status = training_publish_locked(m, error);
     pthread_mutex_unlock(&m->training_mutex);
     return status;
