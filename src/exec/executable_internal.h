@@ -7,11 +7,6 @@
 /* Work below this many floating point operations never wakes a second thread. */
 #define THREAD_FLOPS_MIN ((uint64_t)8 << 20)
 
-/* Which value's memory a value shares (in-place results point at their input's owner). */
-typedef struct alias_table {
-    value *owner; /* by value; itself when it has memory of its own */
-} alias_table;
-
 /* Decides places and arena offsets of every value, scratch and staging buffer
  * (executable_place.c). */
 ebb_status executable_place(executable *e, ebb_error *error);
