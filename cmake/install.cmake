@@ -11,7 +11,7 @@ endif()
 install(DIRECTORY examples/models DESTINATION share/ebb FILES_MATCHING PATTERN "digits_*")
 install(FILES docs/man/ebb.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
-set(ebb_private_libraries "-lz -lm -ldl -pthread")
+set(ebb_private_libraries "-lz -lprotobuf-c -lsnappy -lm -ldl -pthread")
 # The prefix is told from where the file lies, so `cmake --install --prefix` and DESTDIR need no new configuration.
 file(RELATIVE_PATH ebb_prefix_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(cmake/ebb.pc.in ebb.pc @ONLY)

@@ -3,7 +3,7 @@
 # As root or through sudo; elsewhere it prints what to install and stops. Does nothing when nothing is missing.
 set -eu
 
-build='gcc libc6-dev cmake make pkg-config zlib1g-dev libdnnl-dev'
+build='gcc libc6-dev cmake make pkg-config zlib1g-dev libdnnl-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev'
 test='g++ clang libclang-rt-dev libcmocka-dev python3 file'
 need=$build
 [ "${1:-build}" = test ] && need="$build $test"

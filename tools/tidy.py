@@ -20,7 +20,7 @@ FLOORS = [
     {"mem"},
     {"json", "profile", "tensor"},
     {"format", "graph"},
-    {"device", "compress", "layer"},
+    {"device", "compress", "layer", "tensorflow"},
     {"exec"},
     {"train"},
     {"runtime"},

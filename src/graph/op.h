@@ -13,7 +13,7 @@
 #include "graph/graph.h"
 
 #define OP_INPUTS_MAX  64 /* concat of more values is done in a tree */
-#define OP_OUTPUTS_MAX 4
+#define OP_OUTPUTS_MAX 8
 #define SPATIAL_MAX    3
 
 typedef struct op_def {
@@ -387,6 +387,31 @@ typedef struct conv_lstm_operands {
 value op_conv_lstm(graph *g, const conv_lstm_operands *operands,
                    const conv_lstm_attributes *attributes);
 
+/* -- loops ------------------------------------------------------------------------------------ */
+
+/* A graph run once for each step of a sequence: what recurrent layers with cells of their own need.
+ *
+ *     inputs of the node   carried first values..., sequences [steps, ...]..., invariants...
+ *     inputs of the body   carried now...,          elements [...]...,         invariants...
+ *     outputs of the body  carried next...,         elements of the results...
+ *     outputs of the node  carried last...,         results [steps, ...]...
+ *
+ * Carried values keep their shape. The body is a graph of its own with weights and variables of
+ * none: what it reads from outside are invariants. Its symbols are told by the shapes of its inputs.
+ * With 0 steps the carried values are those given, the results are empty. go_backwards: the last
+ * step first, and results in the order of the elements. If has_index, the body's last input is an
+ * I32 scalar, the number of the step, and no input of the node. No gradient. */
+#define SCAN_DEPTH_MAX 4 /* loops in loops */
+typedef struct scan_attributes {
+    const graph *body;
+    uint32_t carried, sequences, results;
+    dim steps; /* checked against the sequences */
+    bool go_backwards, has_index;
+} scan_attributes;
+/* Returns the first output; the others follow. carried + results is 1 .. OP_OUTPUTS_MAX. */
+value op_scan(graph *g, const value *inputs, uint32_t input_count,
+              const scan_attributes *attributes);
+
 /* -- sequences of labels -------------------------------------------------------------------- */
 
 /* Connectionist temporal classification. logits F32 [n, t, classes], class 0 the blank; labels I32
@@ -482,6 +507,7 @@ value op_conv_lstm_gradient(graph *g, const conv_lstm_operands *operands,
  * or BOOL and either of the results' shape, or of its last axes, then the same for all others. */
 #define FUSED_INPUTS_MAX 24
 #define FUSED_STEPS_MAX  40
+#define FUSED_RESULTS_MAX 4
 
 typedef enum fused_kind {
     FUSED_UNARY,   /* function: unary_kind */
@@ -509,7 +535,7 @@ typedef struct fused_result {
 typedef struct fused_attributes {
     uint32_t step_count, result_count;
     fused_step steps[FUSED_STEPS_MAX];
-    fused_result results[OP_OUTPUTS_MAX]; /* outputs beyond the count are F32 of shape (0,) */
+    fused_result results[FUSED_RESULTS_MAX]; /* outputs beyond the count are F32 of shape (0,) */
 } fused_attributes;
 /* Returns the first result; the others follow. */
 value op_fused(graph *g, const value *inputs, uint32_t input_count,

@@ -22,7 +22,12 @@ typedef enum handle_kind {
     HANDLE_SESSION,
     HANDLE_ARRAYS,
     HANDLE_BUILDER,
-    HANDLE_SCOPE
+    HANDLE_SCOPE,
+    HANDLE_FUNCTION,
+    HANDLE_REGISTRY,
+    HANDLE_LAZY,
+    HANDLE_MONITOR,
+    HANDLE_PROFILER
 } handle_kind;
 
 /* 0: no slot left or no memory for a chunk. */

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "device/device.h"
 #include "ebb/runtime.h"
+#include "runtime/attachment.h"
 #include "runtime/executor.h"
 
 typedef struct model model;
@@ -34,6 +35,7 @@ typedef struct runtime {
     arrays *arrays;                  /* open ones */
     scope *scopes;                   /* open ones, newest first */
     struct builder *builders;        /* open ones */
+    attachment *attachments;         /* newest first */
     struct runtime *next, *previous; /* list of all runtimes, for fork */
 } runtime;
 

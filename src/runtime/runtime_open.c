@@ -1,5 +1,6 @@
 /* runtime_open.c -- opening, closing and reading a runtime. */
 #include <malloc.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -121,6 +122,48 @@ static void close_arrays(runtime *r)
     }
 }
 
+void runtime_attach(runtime *r, attachment *a)
+{
+    pthread_mutex_lock(&r->mutex);
+    a->next = r->attachments;
+    a->previous = NULL;
+    if (a->next != NULL) a->next->previous = a;
+    r->attachments = a;
+    pthread_mutex_unlock(&r->mutex);
+}
+
+void runtime_detach(runtime *r, attachment *a)
+{
+    pthread_mutex_lock(&r->mutex);
+    if (a->next != NULL) a->next->previous = a->previous;
+    if (a->previous != NULL)
+        a->previous->next = a->next;
+    else if (r->attachments == a)
+        r->attachments = a->next;
+    a->next = a->previous = NULL;
+    pthread_mutex_unlock(&r->mutex);
+}
+
+/* The runtime's handle is closed, so nothing new comes; what another thread is closing now is waited
+ * for by asking again. */
+static void close_attachments(runtime *r, ebb_receipt *sum)
+{
+    for (;;) {
+        void *object = NULL;
+        pthread_mutex_lock(&r->mutex);
+        attachment *a = r->attachments;
+        const attachment copy = a == NULL ? (attachment){0} : *a;
+        pthread_mutex_unlock(&r->mutex);
+        if (a == NULL) return;
+        if (!handle_close_begin(copy.kind, copy.id, 0, &object)) {
+            sched_yield();
+            continue;
+        }
+        copy.close(copy.object, sum);
+        handle_close_end(copy.id);
+    }
+}
+
 /* Does this thread train a model of the runtime now? It would wait for itself. */
 static bool trains_here(ebb_runtime handle)
 {
@@ -145,6 +188,7 @@ ebb_status ebb_runtime_close(ebb_runtime handle, ebb_receipt *receipt)
     if (trains_here(handle)) return EBB_E_STATE;
     if (!handle_close_begin(HANDLE_RUNTIME, handle.id, 0, &object)) return EBB_E_STALE;
     runtime *r = object;
+    close_attachments(r, &sum);
     close_models(r, &sum);
     ebb_memory rest = {0};
     region_read(r->root, &rest);

@@ -57,7 +57,7 @@ typedef struct fused_state {
     uint32_t input_count, step_count, result_count, slot_count;
     fused_register registers[REGISTERS_MAX];
     fused_work steps[FUSED_STEPS_MAX];
-    fused_result results[OP_OUTPUTS_MAX];
+    fused_result results[FUSED_RESULTS_MAX];
 } fused_state;
 
 /* -- portable steps --------------------------------------------------------------------------- */

@@ -39,7 +39,7 @@ static bool check_steps(graph *g, const node *n)
     const fused_attributes *a = n->attributes;
 
     if (a->step_count == 0 || a->step_count > FUSED_STEPS_MAX || a->result_count == 0 ||
-        a->result_count > OP_OUTPUTS_MAX || n->input_count > FUSED_INPUTS_MAX)
+        a->result_count > FUSED_RESULTS_MAX || n->input_count > FUSED_INPUTS_MAX)
         return graph_fault(g, EBB_E_ARGUMENT, "fused: %u inputs, %u steps, %u results",
                            n->input_count, a->step_count, a->result_count);
     for (uint32_t i = 0; i < a->step_count; i++) {
@@ -94,7 +94,7 @@ static bool fused_infer(graph *g, const node *n, ebb_dtype *dtypes, shape *shape
         if (!op_fused_takes(graph_shape(g, n->inputs[i]), &all))
             return shape_fault(g, "fused", "an input does not go with the results",
                                graph_shape(g, n->inputs[i]), &all);
-    for (uint32_t i = 0; i < OP_OUTPUTS_MAX; i++) {
+    for (uint32_t i = 0; i < FUSED_RESULTS_MAX; i++) {
         const bool is_used = i < a->result_count;
 
         dtypes[i] = is_used ? a->results[i].dtype : EBB_F32;
@@ -131,7 +131,7 @@ const op_def op_def_fused = {.name = "fused",
                              .attribute_bytes = sizeof(fused_attributes),
                              .inputs_min = 1,
                              .inputs_max = OP_INPUTS_MAX,
-                             .output_count = OP_OUTPUTS_MAX,
+                             .output_count = FUSED_RESULTS_MAX,
                              .infer = fused_infer,
                              .flops = fused_flops,
                              .describe = fused_describe};

@@ -248,7 +248,7 @@ static bool join(const group *a, const group *b, group *both)
 static bool may_be_one(fuser *f, const group *s)
 {
     return count_inputs(f, s, s->count) <= FUSED_INPUTS_MAX &&
-           count_results(f, s, s->count, false) <= OP_OUTPUTS_MAX && !is_path_through_others(f, s);
+           count_results(f, s, s->count, false) <= FUSED_RESULTS_MAX && !is_path_through_others(f, s);
 }
 
 /* The open group of a producer of this input, if its shape is the same. */
@@ -475,7 +475,7 @@ static bool keeps_shape(const fuser *f, const program *p, const shape *to)
 
 /* A result of the program, and the value it replaces. */
 typedef struct result_list {
-    value replaced[OP_OUTPUTS_MAX];
+    value replaced[FUSED_RESULTS_MAX];
     uint32_t sums; /* how many of them are sums */
 } result_list;
 
@@ -483,7 +483,7 @@ static bool add_result(program *p, result_list *list, value replaced, fused_resu
 {
     fused_attributes *a = &p->attributes;
 
-    if (a->result_count == OP_OUTPUTS_MAX || result.source < p->input_count) return false;
+    if (a->result_count == FUSED_RESULTS_MAX || result.source < p->input_count) return false;
     list->replaced[a->result_count] = replaced;
     list->sums += result.summed_axes > 0;
     a->results[a->result_count++] = result;
@@ -523,7 +523,7 @@ static bool add_results(const fuser *f, program *p, const group *s, result_list 
 
         if (uses == 0) continue;
         const bool takes_sums = sums > 0 && p->registers[m] >= p->input_count &&
-                                needed - 1 + own + sums <= OP_OUTPUTS_MAX;
+                                needed - 1 + own + sums <= FUSED_RESULTS_MAX;
         if (takes_sums) {
             add_sums(f, p, list, v, p->registers[m], axes);
             needed += own + sums - 1;
@@ -583,7 +583,7 @@ static void settle(fuser *f, const group *whole)
     while (rest.count > 0 && graph_ok(f->g)) {
         group part = rest;
 
-        while (count_results(f, &part, part.count, true) > OP_OUTPUTS_MAX) part.count--;
+        while (count_results(f, &part, part.count, true) > FUSED_RESULTS_MAX) part.count--;
         replace_group(f, &part);
         rest.count -= part.count;
         memmove(rest.members, rest.members + part.count, rest.count * sizeof *rest.members);
