@@ -8,6 +8,7 @@
 
 #include "base/size.h"
 #include "base/status.h"
+#include "exec/executable_scan.h"
 #include "exec/fold.h"
 
 static uint64_t node_flops(const executable *e, const node *n)
@@ -164,7 +165,8 @@ static ebb_status make_steps(executable *e, ebb_error *error)
         step *s = &e->steps[e->step_count];
         s->node = n;
         ebb_status status = describe_step(e, s, error);
-        if (status == EBB_OK) status = choose_kernel(e, s, error);
+        if (status == EBB_OK)
+            status = n->op == OP_scan ? scan_plan(e, s, error) : choose_kernel(e, s, error);
         if (status != EBB_OK) return status;
         e->step_count++;
     }
@@ -203,6 +205,7 @@ static ebb_status make_binding(executable *e, binding *b, ebb_error *error)
         if (pointers == NULL || (lane == NULL && s->lane_bytes > 0)) {
             return region_fail(e->home, error, "plan", "a lane");
         }
+        if (s->node->op == OP_scan) scan_lane_open(lane, (uint32_t)(b - e->bindings));
         b->calls[i] = (kernel_call){.state = s->state,
                                     .lane = lane,
                                     .inputs = pointers,

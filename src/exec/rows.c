@@ -102,6 +102,48 @@ static bool matmul_keeps(const tracer *t, const node *n)
            (a == AXIS_NONE || (a == 0 && is_stacked_a));
 }
 
+/* The symbol of the body that is the batch: axis 0 of what the body sees. -1: there is none, or the
+ * batch is elsewhere. */
+static int64_t scan_symbol(const tracer *t, const node *n)
+{
+    const scan_attributes *a = n->attributes;
+    int64_t symbol = -1;
+
+    for (uint32_t i = 0; i < n->input_count; i++) {
+        const int skipped = i >= a->carried && i < a->carried + a->sequences ? 1 : 0;
+        const int axis = batch_axis(t, n->inputs[i]);
+        if (axis == AXIS_NONE) continue;
+        const int64_t here =
+            axis != skipped ? -1
+                            : dim_symbol_number(a->body, graph_dim(a->body, a->body->inputs[i], 0));
+        if (here < 0 || (symbol >= 0 && here != symbol)) return -1;
+        symbol = here;
+    }
+    return symbol;
+}
+
+static bool node_keeps(const tracer *t, const node *n);
+
+static bool scan_keeps(const tracer *t, const node *n)
+{
+    const scan_attributes *a = n->attributes;
+    const int64_t symbol = scan_symbol(t, n);
+    const tracer inner = {.graph = a->body, .symbol = (uint32_t)symbol};
+
+    if (symbol < 0 || dim_depends(t->graph, a->steps, t->symbol)) return false;
+    for (uint32_t i = 0; i < a->body->node_count; i++) {
+        const node *step = &a->body->nodes[i];
+        if (step->is_dead || a->body->values[step->outputs[0]].is_constant) continue;
+        if (!node_keeps(&inner, step)) return false;
+    }
+    for (uint32_t i = 0; i < a->carried + a->results; i++) {
+        const int axis = batch_axis(&inner, a->body->outputs[i]);
+        if (axis != AXIS_NONE && axis != 0) return false;
+        if (i < a->carried && axis != batch_axis(&inner, a->body->inputs[i])) return false;
+    }
+    return true;
+}
+
 static bool node_keeps(const tracer *t, const node *n)
 {
     const value first = n->inputs != NULL && n->input_count > 0 ? n->inputs[0] : VALUE_NONE;
@@ -144,6 +186,7 @@ static bool node_keeps(const tracer *t, const node *n)
     case OP_reshape: return reshape_keeps(t, n);
     case OP_transpose: return batch_axis(t, n->outputs[0]) != AXIS_MIXED;
     case OP_gather: return gather_keeps(t, n);
+    case OP_scan: return scan_keeps(t, n);
     default: return batch_axis(t, first) >= 0 && axis_op_keeps(t, n, batch_axis(t, first));
     }
 }

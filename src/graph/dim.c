@@ -655,3 +655,22 @@ bool dim_depends(const graph *g, dim d, uint32_t symbol)
     }
     return holds[last];
 }
+
+dim dim_translate(graph *to, const graph *from, dim d, const dim *symbols)
+{
+    const uint32_t last = dim_known(d) ? 0 : (uint32_t)-d;
+    dim translated[DIM_UNKNOWN_MAX];
+
+    if (dim_known(d) || !graph_ok(to)) return graph_ok(to) ? d : 0;
+    for (uint32_t i = 0; i < last; i++) { /* operands come first */
+        const dim_entry *e = &from->dims->entries[i];
+        if (e->kind == DIM_INPUT) {
+            translated[i] = symbols[e->a];
+            continue;
+        }
+        const dim a = dim_known(e->a) ? e->a : translated[-1 - e->a];
+        const dim b = dim_known(e->b) ? e->b : translated[-1 - e->b];
+        translated[i] = dim_make(to, e->kind, a, b);
+    }
+    return translated[last - 1];
+}

@@ -51,6 +51,9 @@ static inline int64_t dim_value(dim d, const int64_t *values)
     return d >= 0 ? d : values[-1 - d];
 }
 
+/* The expression of another graph's table, with a length of `to` for each of its free symbols. */
+dim dim_translate(graph *to, const graph *from, dim d, const dim *symbols);
+
 uint32_t dim_count(const graph *g);        /* expressions in the table */
 uint32_t dim_symbol_count(const graph *g); /* free symbols */
 const char *dim_symbol_name(const graph *g, uint32_t symbol);

@@ -25,7 +25,7 @@ typedef struct op_def {
     bool (*infer)(graph *g, const node *n, ebb_dtype *dtypes, shape *shapes);
     /* Floating point operations, given concrete output/input dims; NULL: one per output element. */
     uint64_t (*flops)(const graph *g, const node *n, const int64_t *dim_values);
-    bool is_random; /* never folded or shared */
+    bool is_random; /* never folded or shared: random numbers, loops */
     /* Are start, padding, ... numbers? NULL: there are none, or the shapes of the results tell. */
     bool (*is_fixed)(const node *n);
     /* Attributes in words for graph_print(); NULL: none. Writes at most `capacity` characters. */
@@ -396,12 +396,14 @@ value op_conv_lstm(graph *g, const conv_lstm_operands *operands,
  *     outputs of the body  carried next...,         elements of the results...
  *     outputs of the node  carried last...,         results [steps, ...]...
  *
- * Carried values keep their shape. The body is a graph of its own with weights and variables of
- * none: what it reads from outside are invariants. Its symbols are told by the shapes of its inputs.
+ * Carried values keep their shape. The body is a graph of its own without weights and variables:
+ * what it reads from outside are invariants. Its symbols are told by the shapes of its inputs; axes
+ * that always have one length should share one symbol (rows are then followed through the loop).
  * With 0 steps the carried values are those given, the results are empty. go_backwards: the last
  * step first, and results in the order of the elements. If has_index, the body's last input is an
  * I32 scalar, the number of the step, and no input of the node. No gradient. */
-#define SCAN_DEPTH_MAX 4 /* loops in loops */
+#define SCAN_DEPTH_MAX   4 /* loops in loops */
+#define SCAN_SYMBOLS_MAX 64
 typedef struct scan_attributes {
     const graph *body;
     uint32_t carried, sequences, results;
@@ -411,6 +413,8 @@ typedef struct scan_attributes {
 /* Returns the first output; the others follow. carried + results is 1 .. OP_OUTPUTS_MAX. */
 value op_scan(graph *g, const value *inputs, uint32_t input_count,
               const scan_attributes *attributes);
+/* Values of the body's symbols, SCAN_SYMBOLS_MAX at most, for evaluated lengths of the graph. */
+void op_scan_symbols(const graph *g, const node *n, const int64_t *dim_values, int64_t *symbols);
 
 /* -- sequences of labels -------------------------------------------------------------------- */
 

@@ -144,8 +144,8 @@ void runtime_detach(runtime *r, attachment *a)
     pthread_mutex_unlock(&r->mutex);
 }
 
-/* The runtime's handle is closed, so nothing new comes; what another thread is closing now is waited
- * for by asking again. */
+/* The runtime's handle is closed, so nothing new comes; what another thread is closing now is
+ * waited for by asking again. */
 static void close_attachments(runtime *r, ebb_receipt *sum)
 {
     for (;;) {

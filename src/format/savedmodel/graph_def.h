@@ -1,8 +1,8 @@
-/* graph_def.h -- TensorFlow's GraphDef as plain structs: what the reader of SavedModel folders makes
- * and the room tensorflow/ turns into our graph, and the other way round for the writer.
+/* graph_def.h -- TensorFlow's GraphDef as plain structs: what the reader of SavedModel folders
+ * makes and the room tensorflow/ turns into our graph, and the other way round for the writer.
  *
- * Numbers of types are TensorFlow's (tensorflow/core/framework/types.proto). Everything lives in the
- * region of whoever made it. */
+ * Numbers of types are TensorFlow's (tensorflow/core/framework/types.proto). Everything lives in
+ * the region of whoever made it. */
 #ifndef EBB_FORMAT_SAVEDMODEL_GRAPH_DEF_H
 #define EBB_FORMAT_SAVEDMODEL_GRAPH_DEF_H
 

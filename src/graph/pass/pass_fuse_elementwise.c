@@ -248,7 +248,8 @@ static bool join(const group *a, const group *b, group *both)
 static bool may_be_one(fuser *f, const group *s)
 {
     return count_inputs(f, s, s->count) <= FUSED_INPUTS_MAX &&
-           count_results(f, s, s->count, false) <= FUSED_RESULTS_MAX && !is_path_through_others(f, s);
+           count_results(f, s, s->count, false) <= FUSED_RESULTS_MAX &&
+           !is_path_through_others(f, s);
 }
 
 /* The open group of a producer of this input, if its shape is the same. */
