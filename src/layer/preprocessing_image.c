@@ -4,7 +4,7 @@
  * Source: Keras 3, keras/src/layers/preprocessing/image_preprocessing/,
  * keras/src/backend/tensorflow/image.py (resize) and keras/src/utils/image_utils.py (smart_resize).
  * Inputs are images; dictionaries with boxes are not taken. */
-#include "layer/lowering.h"
+#include "layer/image.h"
 #include "tensor/dtype.h"
 
 #include <inttypes.h>
@@ -40,8 +40,7 @@ static value crop_take(layer_build *b, value x, const crop *c)
     return op_slice_axis(b->graph, x, 2, c->left, c->width, 1);
 }
 
-/* An image or a batch of them, as F32 [n, h, w, c]; undone by image_close. */
-static value image_open(layer_build *b, const layer_call *call, uint32_t data_format)
+value image_open(layer_build *b, const layer_call *call, uint32_t data_format)
 {
     value x = lowering_input_f32(b, call, 3, 4);
 
@@ -49,7 +48,7 @@ static value image_open(layer_build *b, const layer_call *call, uint32_t data_fo
     return data_format == CHANNELS_FIRST && x != VALUE_NONE ? build_channels_last(b, x) : x;
 }
 
-static value image_close(layer_build *b, const layer_call *call, uint32_t data_format, value x)
+value image_close(layer_build *b, const layer_call *call, uint32_t data_format, value x)
 {
     if (data_format == CHANNELS_FIRST && graph_ok(b->graph)) x = build_channels_first(b, x);
     if (!graph_ok(b->graph) || graph_rank(b->graph, call->inputs[0].v) == 4) return x;
@@ -243,7 +242,7 @@ static bool is_refused(layer_build *b)
     return true;
 }
 
-static bool image_keep(layer_build *b, const void *config, layer_call *call)
+bool image_keep(layer_build *b, const void *config, layer_call *call)
 {
     (void)config;
     if (is_refused(b)) return false;
@@ -258,7 +257,7 @@ static bool image_without_boxes(layer_build *b, const void *config, layer_call *
 }
 
 /* RandomCrop does not even cast between float types: what it gives is a tensor of its own. */
-static bool image_as_is(layer_build *b, const void *config, layer_call *call)
+bool image_as_is(layer_build *b, const void *config, layer_call *call)
 {
     if (!image_keep(b, config, call)) return false;
     call->outputs[0].declared = call->inputs[0].declared;
@@ -266,7 +265,7 @@ static bool image_as_is(layer_build *b, const void *config, layer_call *call)
     return lowering_done(b, call, op_unary(b->graph, UNARY_IDENTITY, call->outputs[0].v));
 }
 
-static bool image_to_float(layer_build *b, const void *config, layer_call *call)
+bool image_to_float(layer_build *b, const void *config, layer_call *call)
 {
     (void)config;
     if (is_refused(b)) return false;
@@ -284,26 +283,19 @@ RANDOM(equalization, "Equalization", image_keep)
 RANDOM(max_num_bounding_boxes, "MaxNumBoundingBoxes", image_without_boxes)
 RANDOM(mix_up, "MixUp", image_keep)
 RANDOM(rand_augment, "RandAugment", image_to_float)
-RANDOM(random_brightness, "RandomBrightness", image_keep)
 RANDOM(random_color_degeneration, "RandomColorDegeneration", image_keep)
 RANDOM(random_color_jitter, "RandomColorJitter", image_keep)
-RANDOM(random_contrast, "RandomContrast", image_keep)
-RANDOM(random_crop, "RandomCrop", image_as_is)
 RANDOM(random_elastic_transform, "RandomElasticTransform", image_to_float)
 RANDOM(random_erasing, "RandomErasing", image_to_float)
-RANDOM(random_flip, "RandomFlip", image_to_float)
 RANDOM(random_gaussian_blur, "RandomGaussianBlur", image_to_float)
 RANDOM(random_grayscale, "RandomGrayscale", image_keep)
 RANDOM(random_hue, "RandomHue", image_keep)
 RANDOM(random_invert, "RandomInvert", image_keep)
 RANDOM(random_perspective, "RandomPerspective", image_to_float)
 RANDOM(random_posterization, "RandomPosterization", image_keep)
-RANDOM(random_rotation, "RandomRotation", image_to_float)
 RANDOM(random_saturation, "RandomSaturation", image_keep)
 RANDOM(random_sharpness, "RandomSharpness", image_to_float)
 RANDOM(random_shear, "RandomShear", image_to_float)
-RANDOM(random_translation, "RandomTranslation", image_to_float)
-RANDOM(random_zoom, "RandomZoom", image_to_float)
 RANDOM(solarization, "Solarization", image_to_float)
 
 /* -- AutoContrast: every image and channel stretched over the whole range --------------------- */

@@ -561,7 +561,7 @@ static void check_refused(test *t, const char *text, const char *word)
 
 TEST(what_cannot_be_trained_is_refused_by_name)
 {
-    check_refused(t, RNN_MODEL("RandomContrast", "'name':'c','factor':0.5"), "RandomContrast");
+    check_refused(t, RNN_MODEL("RandomHue", "'name':'c','factor':0.5"), "RandomHue");
     check_refused(t,
                   MODEL_SEQUENTIAL(2, MODEL_LAYER("Dense", "'name':'d','units':2,'lora_rank':1")),
                   "lora_rank");
