@@ -13,6 +13,12 @@ static const device_def *const devices[] = {
 #undef DEVICE
 };
 
+const device_def *const *device_defs(uint32_t *count)
+{
+    *count = sizeof devices / sizeof devices[0];
+    return devices;
+}
+
 const device_def *device_def_find(const char *name)
 {
     for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {

@@ -17,7 +17,8 @@ typedef struct device_options {
 
 struct device {
     const struct device_def *def;
-    char name[32]; /* "CPU:0" */
+    uint32_t index; /* among those of its kind; set before open */
+    char name[32];  /* "CPU:0" */
     char description[128];
     cpu_isa isa;
     bool jit; /* libraries that generate code may be used */
@@ -26,6 +27,7 @@ struct device {
 
 typedef struct device_def {
     const char *name; /* "CPU" */
+    uint32_t (*count)(void); /* of them in this machine; NULL: one */
     ebb_status (*open)(device *d, const device_options *options, ebb_error *error);
     void (*close)(device *d); /* NULL: nothing to close */
     /* A model went: gives back what the process holds only while models run. NULL: nothing. */
@@ -34,6 +36,8 @@ typedef struct device_def {
     const kernel_def *const *(*kernels)(const device *d, op_id op, uint32_t *count);
 } device_def;
 
+/* Every kind, in the order of list.inc: the first one is where a runtime itself lives. */
+const device_def *const *device_defs(uint32_t *count);
 const device_def *device_def_find(const char *name); /* NULL if there is none */
 
 #endif

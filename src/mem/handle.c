@@ -1,10 +1,11 @@
 /* handle.c -- the process-wide table of generational handles.
  *
- *     word of a slot:  generation 32 | closing 1 | users 31
+ *     word of a slot:  generation 32 | closing 1 | replacing 1 | users 30
  *
  * free      closing, users 0, generation = that of the next id; in the free list
  * open      not closing; acquire and release move the users
  * closing   closing, users fall to 0; acquire fails
+ * replacing not closing; users fall to 0; acquire waits, then gets the new object
  * retired   closing, generation used up; in no list
  *
  * The word decides; object and kind are written before the word that opens the slot (release) and
@@ -22,7 +23,8 @@
 #include "mem/region.h"
 
 #define CLOSING     ((uint64_t)1 << 31)
-#define USERS       (CLOSING - 1)
+#define REPLACING   ((uint64_t)1 << 30)
+#define USERS       (REPLACING - 1)
 #define CHUNK_SLOTS ((uint32_t)(PAGE_BYTES / sizeof(slot)))
 #define CHUNKS_MAX  4096 /* 696,320 handles at a time */
 #define NO_SLOT     UINT32_MAX
@@ -89,6 +91,23 @@ static bool is_open(uint64_t word, uint64_t id)
     return word >> 32 == id >> 32 && (word & CLOSING) == 0;
 }
 
+static bool is_replacing(uint64_t word, uint64_t id)
+{
+    return is_open(word, id) && (word & REPLACING) != 0;
+}
+
+/* Until the new object is there; returns the word of then. */
+static uint64_t replaced_wait(slot *s, uint64_t id)
+{
+    uint64_t word;
+
+    lock();
+    while (is_replacing(word = atomic_load_explicit(&s->word, memory_order_acquire), id))
+        pthread_cond_wait(&table.idle, &table.lock);
+    unlock();
+    return word;
+}
+
 /* -- issue ------------------------------------------------------------------------------------- */
 
 /* Under the lock. A fresh slot begins with generation 1, so 0 is never an id. */
@@ -121,7 +140,8 @@ uint64_t handle_issue(handle_kind kind, void *object)
     table.free_first = s->next_free;
     unlock();
 
-    const uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed) & ~(CLOSING | USERS);
+    const uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed) &
+                          ~(CLOSING | REPLACING | USERS);
     atomic_store_explicit(&s->object, object, memory_order_relaxed);
     atomic_store_explicit(&s->kind, (uint32_t)kind, memory_order_relaxed);
     atomic_store_explicit(&s->word, word, memory_order_release);
@@ -142,6 +162,8 @@ static void *acquire(handle_kind kind, uint64_t id, bool also_closing)
     if (s == NULL) return NULL;
     uint64_t word = atomic_load_explicit(&s->word, memory_order_acquire);
     do {
+        if (is_replacing(word, id) && !(also_closing && is_in_use(word, id)))
+            word = replaced_wait(s, id);
         if (!is_open(word, id) && !(also_closing && is_in_use(word, id))) return NULL;
         if ((word & USERS) == USERS) return NULL;
         if (atomic_load_explicit(&s->kind, memory_order_relaxed) != (uint32_t)kind) return NULL;
@@ -171,7 +193,7 @@ void handle_release(uint64_t id)
         if (word >> 32 != id >> 32 || (word & USERS) == 0) return;
     } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, word - 1, memory_order_release,
                                                     memory_order_relaxed));
-    if ((word & CLOSING) != 0 && (word & USERS) == 1) {
+    if ((word & (CLOSING | REPLACING)) != 0 && (word & USERS) == 1) {
         lock();
         pthread_cond_broadcast(&table.idle);
         unlock();
@@ -182,6 +204,15 @@ bool handle_alive(handle_kind kind, uint64_t id)
 {
     slot *s = slot_of(id);
     return s != NULL && is_open(atomic_load_explicit(&s->word, memory_order_acquire), id) &&
+           atomic_load_explicit(&s->kind, memory_order_relaxed) == (uint32_t)kind;
+}
+
+bool handle_is_going(handle_kind kind, uint64_t id)
+{
+    slot *s = slot_of(id);
+    const uint64_t word = s == NULL ? 0 : atomic_load_explicit(&s->word, memory_order_acquire);
+
+    return s != NULL && word >> 32 == id >> 32 && (word & CLOSING) != 0 &&
            atomic_load_explicit(&s->kind, memory_order_relaxed) == (uint32_t)kind;
 }
 
@@ -211,6 +242,7 @@ bool handle_close_begin(handle_kind kind, uint64_t id, uint64_t deadline_ns, voi
     if (s == NULL) return false;
     uint64_t word = atomic_load_explicit(&s->word, memory_order_acquire);
     do {
+        if (is_replacing(word, id)) word = replaced_wait(s, id);
         if (!is_open(word, id)) return false;
         if (atomic_load_explicit(&s->kind, memory_order_relaxed) != (uint32_t)kind) return false;
     } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, word | CLOSING,
@@ -241,6 +273,36 @@ void handle_close_end(uint64_t id)
     unlock();
 }
 
+/* -- replace ----------------------------------------------------------------------------------- */
+
+bool handle_replace_begin(handle_kind kind, uint64_t id, uint64_t deadline_ns, void **object)
+{
+    *object = NULL;
+    slot *s = slot_of(id);
+    if (s == NULL) return false;
+    uint64_t word = atomic_load_explicit(&s->word, memory_order_acquire);
+    do {
+        if (!is_open(word, id) || is_replacing(word, id)) return false;
+        if (atomic_load_explicit(&s->kind, memory_order_relaxed) != (uint32_t)kind) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, word | REPLACING,
+                                                    memory_order_acq_rel, memory_order_acquire));
+    *object = atomic_load_explicit(&s->object, memory_order_relaxed);
+    if (wait_idle(s, deadline_ns)) return true;
+    handle_replace_end(id, *object);
+    return false;
+}
+
+void handle_replace_end(uint64_t id, void *object)
+{
+    slot *s = slot_of(id);
+    if (s == NULL) return;
+    atomic_store_explicit(&s->object, object, memory_order_relaxed);
+    atomic_fetch_and_explicit(&s->word, ~REPLACING, memory_order_release);
+    lock();
+    pthread_cond_broadcast(&table.idle);
+    unlock();
+}
+
 /* -- fork -------------------------------------------------------------------------------------- */
 
 void handle_before_fork(void)
@@ -263,7 +325,7 @@ void handle_after_fork(void)
         slot *s = slot_at(i);
         const uint64_t word = atomic_load(&s->word);
         if ((word & CLOSING) == 0 || (word & USERS) != 0) {
-            atomic_store(&s->word, word & ~(CLOSING | USERS));
+            atomic_store(&s->word, word & ~(CLOSING | REPLACING | USERS));
         }
     }
 }

@@ -27,7 +27,9 @@ typedef enum handle_kind {
     HANDLE_REGISTRY,
     HANDLE_LAZY,
     HANDLE_MONITOR,
-    HANDLE_PROFILER
+    HANDLE_PROFILER,
+    HANDLE_SPILL,
+    HANDLE_TIMER
 } handle_kind;
 
 /* 0: no slot left or no memory for a chunk. */
@@ -38,6 +40,9 @@ void *handle_acquire(handle_kind kind, uint64_t id);
 void  handle_release(uint64_t id);
 /* The same, also while somebody waits to close it and others still use it. */
 void *handle_acquire_in_use(handle_kind kind, uint64_t id);
+
+/* Is somebody taking it apart, or waiting to? False before that and afterwards. */
+bool handle_is_going(handle_kind kind, uint64_t id);
 
 /* True while acquire would succeed. */
 bool handle_alive(handle_kind kind, uint64_t id);
@@ -52,6 +57,14 @@ bool handle_close_begin(handle_kind kind, uint64_t id, uint64_t deadline_ns, voi
 void handle_close_cancel(uint64_t id);
 /* Ends the id for ever. */
 void handle_close_end(uint64_t id);
+
+/* Begins putting another object in the place of this one: from now on who acquires waits. True once
+ * nobody uses it; *object is the old one. False with *object set: users were left at the deadline
+ * (taken back); with *object NULL: stale, other kind, closing, or being replaced already. The
+ * caller must not hold the handle acquired, nor wait meanwhile for anybody who may want it. */
+bool handle_replace_begin(handle_kind kind, uint64_t id, uint64_t deadline_ns, void **object);
+/* Ends a successful begin: whoever waited gets `object`. */
+void handle_replace_end(uint64_t id, void *object);
 
 /* Around a fork: before it (takes the table's lock), after it in the parent. */
 void handle_before_fork(void);

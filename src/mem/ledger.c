@@ -8,11 +8,13 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "mem/observer.h"
 #include "mem/pages.h"
 
 typedef union slot {
     union slot *next_free;
     region region;
+    account account;
     block_list blocks;
 } slot;
 
@@ -29,13 +31,19 @@ struct ledger {
     pthread_mutex_t lock;
     ebb_allocator source;
     region root;
+    account account;   /* the first one */
+    account *accounts; /* the others */
     uint64_t bytes_fixed;
     uint32_t regions; /* open ones, without the root */
+    uint64_t serials; /* given so far; the root has 0 */
+    ledger_observer observer; /* NULL: nobody looks */
+    void *observer_context;
     _Atomic uint32_t threads, descriptors;
 };
 
 _Static_assert(sizeof(ledger) + sizeof(slot) <= PAGE_BYTES, "the ledger must fit its page");
 _Static_assert(sizeof(block_list) <= sizeof(region), "a slot must not grow for the block list");
+_Static_assert(sizeof(account) <= sizeof(region), "a slot must not grow for an account");
 
 /* -- table of slots ---------------------------------------------------------------------------- */
 
@@ -120,7 +128,10 @@ ledger *ledger_open(const ebb_allocator *allocator, uint64_t bytes_max)
     }
     l->source = source;
     table_fill(l, &l->first, sizeof *l);
+    l->account.owner = l;
+    memcpy(l->account.name, "CPU:0", sizeof "CPU:0");
     l->root.owner = l;
+    l->root.account = &l->account;
     l->root.class_index = EBB_CLASS_META;
     l->root.bytes_max = bytes_max;
     l->root.chunk_bytes = PAGE_BYTES;
@@ -132,6 +143,7 @@ void ledger_close(ledger *l)
 {
     if (l == NULL) return;
     region_close(&l->root);
+    while (l->accounts != NULL) account_close(l->accounts);
     pthread_mutex_destroy(&l->lock);
     const ebb_allocator source = l->source;
     pages_unmap(&source, l, PAGE_BYTES);
@@ -140,6 +152,27 @@ void ledger_close(ledger *l)
 region *ledger_root(ledger *l)
 {
     return &l->root;
+}
+
+account *ledger_account(ledger *l)
+{
+    return &l->account;
+}
+
+void ledger_account_link(ledger *l, account *a)
+{
+    a->next = l->accounts;
+    if (a->next != NULL) a->next->previous = a;
+    l->accounts = a;
+}
+
+void ledger_account_unlink(ledger *l, account *a)
+{
+    if (a->next != NULL) a->next->previous = a->previous;
+    if (a->previous != NULL)
+        a->previous->next = a->next;
+    else
+        l->accounts = a->next;
 }
 
 /* Locking does not change what the ledger says, so a reader may do it. */
@@ -198,6 +231,50 @@ uint64_t ledger_bytes_fixed(const ledger *l)
     const uint64_t bytes = l->bytes_fixed;
     ledger_unlock(l);
     return bytes;
+}
+
+/* -- who looks --------------------------------------------------------------------------------- */
+
+uint64_t ledger_serial_next(ledger *l)
+{
+    return ++l->serials;
+}
+
+void ledger_notice(const region *r, int64_t bytes)
+{
+    const ledger *l = r->owner;
+
+    if (l->observer != NULL) l->observer(l->observer_context, r, bytes);
+}
+
+bool ledger_observe(ledger *l, ledger_observer observer, void (*started)(void *context),
+                    void *context)
+{
+    ledger_lock(l);
+    const bool is_free = l->observer == NULL;
+    if (is_free) {
+        region_each(&l->root, observer, context);
+        started(context);
+        l->observer = observer;
+        l->observer_context = context;
+    }
+    ledger_unlock(l);
+    return is_free;
+}
+
+void ledger_observe_end(ledger *l)
+{
+    ledger_lock(l);
+    l->observer = NULL;
+    l->observer_context = NULL;
+    ledger_unlock(l);
+}
+
+void ledger_with_lock(const ledger *l, void (*run)(void *context), void *context)
+{
+    ledger_lock(l);
+    run(context);
+    ledger_unlock(l);
 }
 
 /* -- threads and descriptors ------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "base/size.h"
 #include "base/status.h"
 #include "mem/ledger.h"
+#include "mem/observer.h"
 #include "mem/pages.h"
 
 #define SMALL_ALIGNMENT  ((size_t)16)
@@ -36,22 +37,34 @@ static void *refuse(region *r, refusal_kind kind, uint64_t asked)
     return NULL;
 }
 
-/* May `bytes` more pages come in? Looks at every limit on the way up before anything is mapped. */
+static bool is_room(uint64_t live, uint64_t limit, uint64_t bytes)
+{
+    return limit == 0 || (live <= limit && bytes <= limit - live);
+}
+
+static bool refuse_limit(region *r, refusal_kind kind, uint64_t asked, uint64_t live,
+                         uint64_t limit, const char *name)
+{
+    refuse(r, kind, asked);
+    r->refused.live = live;
+    r->refused.limit = limit;
+    memcpy(r->refused.tag, name, sizeof r->refused.tag);
+    return false;
+}
+
+/* May `bytes` more pages come in? Looks at every limit on the way up, and at that of the account,
+ * before anything is mapped. */
 static bool fits(region *r, uint64_t bytes)
 {
     for (const region *level = r; level != NULL; level = level->parent) {
-        if (level->bytes_max == 0) continue;
-        if (level->bytes_live <= level->bytes_max &&
-            bytes <= level->bytes_max - level->bytes_live) {
-            continue;
+        if (!is_room(level->bytes_live, level->bytes_max, bytes)) {
+            return refuse_limit(r, REFUSAL_LIMIT, bytes, level->bytes_live, level->bytes_max,
+                                level->tag);
         }
-        refuse(r, REFUSAL_LIMIT, bytes);
-        r->refused.live = level->bytes_live;
-        r->refused.limit = level->bytes_max;
-        memcpy(r->refused.tag, level->tag, sizeof level->tag);
-        return false;
     }
-    return true;
+    const account *a = r->account;
+    return is_room(a->bytes_live, a->bytes_max, bytes) ||
+           refuse_limit(r, REFUSAL_ACCOUNT, bytes, a->bytes_live, a->bytes_max, a->name);
 }
 
 static void count_up(region *r, uint64_t bytes)
@@ -61,12 +74,18 @@ static void count_up(region *r, uint64_t bytes)
         level->bytes_live += bytes;
         if (level->bytes_live > level->bytes_peak) level->bytes_peak = level->bytes_live;
     }
+    account *a = r->account;
+    a->bytes_live += bytes;
+    if (a->bytes_live > a->bytes_peak) a->bytes_peak = a->bytes_live;
+    ledger_notice(r, (int64_t)bytes);
 }
 
 static void count_down(region *r, uint64_t bytes)
 {
     r->bytes_own -= bytes;
+    r->account->bytes_live -= bytes;
     for (region *level = r; level != NULL; level = level->parent) level->bytes_live -= bytes;
+    ledger_notice(r, -(int64_t)bytes);
 }
 
 static void *pages_take(region *r, size_t bytes, size_t alignment)
@@ -128,6 +147,12 @@ static void unlink_child(region *child)
 
 region *region_open(region *parent, const char *tag, ebb_class class_index, uint64_t bytes_max)
 {
+    return region_open_on(parent, NULL, tag, class_index, bytes_max);
+}
+
+region *region_open_on(region *parent, account *a, const char *tag, ebb_class class_index,
+                       uint64_t bytes_max)
+{
     ledger *l = parent->owner;
     region *r = NULL;
 
@@ -138,7 +163,9 @@ region *region_open(region *parent, const char *tag, ebb_class class_index, uint
         refuse(parent, REFUSAL_SYSTEM, PAGE_BYTES);
     } else {
         r->owner = l;
+        r->account = a != NULL ? a : parent->account;
         r->class_index = class_index;
+        r->serial = ledger_serial_next(l);
         r->bytes_max = bytes_max;
         r->chunk_bytes = PAGE_BYTES;
         snprintf(r->tag, sizeof r->tag, "%s", tag != NULL ? tag : "");
@@ -418,8 +445,14 @@ static bool is_cached(const region *r)
 
 void region_read(const region *r, ebb_memory *memory)
 {
+    region_read_account(r, NULL, memory);
+}
+
+void region_read_account(const region *r, const account *a, ebb_memory *memory)
+{
     ledger_lock(r->owner);
     for (const region *at = r; at != NULL; at = walk_next(r, at)) {
+        if (a != NULL && at->account != a) continue;
         memory->live += at->bytes_own;
         memory->by_class[at->class_index] += at->bytes_own;
         memory->by_class[EBB_CLASS_CODE] += at->bytes_measured;
@@ -431,6 +464,106 @@ void region_read(const region *r, ebb_memory *memory)
 ledger *region_ledger(const region *r)
 {
     return r->owner;
+}
+
+account *region_account(const region *r)
+{
+    ledger_lock(r->owner);
+    account *a = r->account;
+    ledger_unlock(r->owner);
+    return a;
+}
+
+bool region_charge(region *r, account *to)
+{
+    uint64_t bytes = 0;
+
+    ledger_lock(r->owner);
+    account *const from = r->account;
+    for (const region *at = r; at != NULL; at = walk_next(r, at)) {
+        if (at->account == from && from != to) bytes += at->bytes_own;
+    }
+    const bool has_room = is_room(to->bytes_live, to->bytes_max, bytes) ||
+                          refuse_limit(r, REFUSAL_ACCOUNT, bytes, to->bytes_live, to->bytes_max,
+                                       to->name);
+    for (region *at = r; at != NULL && has_room; at = walk_next(r, at)) {
+        if (at->account == from) at->account = to;
+    }
+    if (has_room) {
+        from->bytes_live -= bytes;
+        to->bytes_live += bytes;
+        if (to->bytes_live > to->bytes_peak) to->bytes_peak = to->bytes_live;
+    }
+    ledger_unlock(r->owner);
+    return has_room;
+}
+
+/* -- owners ------------------------------------------------------------------------------------ */
+
+void region_mark_group(region *r)
+{
+    ledger_lock(r->owner);
+    r->is_group = true;
+    ledger_unlock(r->owner);
+}
+
+uint64_t region_serial(const region *r)
+{
+    return r->serial;
+}
+
+const region *region_owner(const region *r)
+{
+    while (r->parent != NULL && r->parent->parent != NULL && !r->parent->is_group) r = r->parent;
+    return r;
+}
+
+uint64_t region_bytes_below(const region *r)
+{
+    return r->bytes_live;
+}
+
+void region_owner_name(const region *owner, char *text, size_t capacity)
+{
+    const region *path[REGION_GROUPS_MAX];
+    size_t depth = 0, length = 0;
+
+    for (const region *at = owner; depth < REGION_GROUPS_MAX; at = at->parent) {
+        path[depth++] = at;
+        if (at->parent == NULL || at->parent->parent == NULL) break;
+    }
+    text[0] = '\0';
+    while (depth-- > 0 && length < capacity) {
+        const int written = snprintf(text + length, capacity - length, "%s%s",
+                                     length > 0 ? "/" : "", path[depth]->tag);
+        if (written < 0) break;
+        length += (size_t)written;
+    }
+}
+
+ebb_class region_class(const region *r)
+{
+    return r->class_index;
+}
+
+void region_each(const region *top, ledger_observer look, void *context)
+{
+    for (const region *at = top; at != NULL; at = walk_next(top, at)) {
+        if (at->bytes_own > 0) look(context, at, (int64_t)at->bytes_own);
+    }
+}
+
+bool ledger_region_bytes(ledger *l, uint64_t serial, uint64_t *bytes)
+{
+    const region *const root = ledger_root(l);
+
+    *bytes = 0;
+    ledger_lock(l);
+    const region *at = root;
+    while (at != NULL && at->serial != serial) at = walk_next(root, at);
+    if (at != NULL) *bytes = at->bytes_live;
+    ledger_unlock(l);
+    return at != NULL;
 }
 
 /* -- why it failed ----------------------------------------------------------------------------- */
@@ -475,6 +608,12 @@ ebb_status region_fail(const region *r, ebb_error *error, const char *where, con
                     "no memory for %s: limit of %s bytes on '%s' reached: %s live, %s more needed; "
                     "raise bytes_max or unload a model",
                     what, number_text(refused.limit, limit), refused.tag,
+                    number_text(refused.live, live), asked);
+    case REFUSAL_ACCOUNT:
+        return fail(error, EBB_E_MEMORY, where,
+                    "no memory for %s: %s is limited to %s bytes, %s in use, %s asked; unload a "
+                    "model from it or raise its limit",
+                    what, refused.tag, number_text(refused.limit, limit),
                     number_text(refused.live, live), asked);
     case REFUSAL_SYSTEM:
         return fail(error, EBB_E_MEMORY, where,
