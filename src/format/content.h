@@ -16,6 +16,7 @@ typedef struct saved_tensor {
     uint32_t rank;
     int64_t dims[EBB_RANK_MAX];
     uint32_t source; /* for read() */
+    bool deflates;   /* .keras: mostly zeros, worth compressing */
 } saved_tensor;
 
 /* A layer of the model at the top, with its weights in the order of .h5 files. */
@@ -42,6 +43,8 @@ typedef struct model_content {
     const saved_tensor *extra; /* as in saved_training; or none */
     uint32_t extra_count;
     const json *compile_config;
+    const packed_tensor *packed; /* for metadata.json of .keras (format/keras/packed_tensors.h) */
+    uint32_t packed_count;
     bool is_converted; /* weights were changed while loading: the file's own
                           configuration does not describe them */
     /* All elements in the tensor's own type, row-major. */

@@ -14,7 +14,9 @@ const tensor_group *description_group(const description *d, const char *name)
 ebb_status description_finish(description *d, ebb_error *error)
 {
     if (d == NULL || d->file == NULL) return EBB_OK;
-    const ebb_status status = source_unchanged(d->file, error);
+    ebb_status status = source_unchanged(d->file, error);
+    for (uint32_t i = 0; i < d->more_file_count && status == EBB_OK; i++)
+        status = source_unchanged(d->more_files[i], error);
     description_close(d);
     return status;
 }
@@ -24,4 +26,6 @@ void description_close(description *d)
     if (d == NULL) return;
     source_close(d->file);
     d->file = NULL;
+    for (uint32_t i = 0; i < d->more_file_count; i++) source_close(d->more_files[i]);
+    d->more_file_count = 0;
 }

@@ -16,6 +16,7 @@
 #include "ebb/tensor.h"
 #include "format/source.h"
 #include "json/json.h"
+#include "tensor/packed.h"
 
 typedef struct layer_config layer_config;
 typedef struct model_config model_config;
@@ -103,6 +104,16 @@ typedef struct tensor_group {
     uint32_t count;
 } tensor_group;
 
+/* A tensor of .keras files that ebb has shrunk, as metadata.json tells it. Its entry stands in the
+ * directory like any other and reads as F32. */
+typedef struct packed_tensor {
+    const char *path;  /* object: "layers/dense" */
+    uint32_t variable; /* number in its vars */
+    packed_layout layout;
+    bool is_copy; /* a wrapper's, of a weight that stands elsewhere */
+    const tensor_entry *numbers, *scales; /* I8: as the file keeps it; else NULL */
+} packed_tensor;
+
 typedef enum weight_layout {
     WEIGHTS_BY_PATH, /* .keras, .weights.h5: group name = object path */
     WEIGHTS_BY_ORDER /* legacy .h5: k-th group with weights = k-th layer with weights */
@@ -120,6 +131,8 @@ typedef struct description {
     weight_layout layout;
     tensor_group *groups;
     uint32_t group_count;
+    const packed_tensor *packed; /* none: packed_count is 0 */
+    uint32_t packed_count;
     const json *compile_config;    /* training_config / compile_config; may be NULL */
     const tensor_group *optimizer; /* its state in the file's order; NULL: none. Keras's order:
                                       format/saved_optimizer.h */
@@ -127,6 +140,13 @@ typedef struct description {
     uint64_t file_bytes;
     source_identity identity;
     source *file; /* kept open until description_close() */
+    source **more_files; /* of formats with several, likewise */
+    uint32_t more_file_count;
+    /* Of SavedModel folders: the graph, once saved_graph_read() was asked for it, and the region of
+     * its constants' numbers, which may be closed when they are not needed any more. */
+    const struct tf_saved_graph *saved_graph;
+    region *saved_constants;
+    const char *model_problem; /* why `model` could not be read though the graph may be; NULL */
 } description;
 
 /* Group by name; NULL if there is none. */

@@ -83,13 +83,17 @@ static bool has_file(region *home, const char *folder, const char *name)
 
 static ebb_status unknown_folder(region *home, const char *path, ebb_error *error)
 {
-    if (has_file(home, path, "saved_model.pb")) {
+    if (has_file(home, path, "saved_model.pbtxt")) {
         return fail(error, EBB_E_UNSUPPORTED, path,
-                    "a SavedModel folder (a TensorFlow graph); save the model from Keras "
-                    "as .keras");
+                    "a SavedModel folder written as text (saved_model.pbtxt); save it as binary");
+    }
+    if (has_file(home, path, "variables") || has_file(home, path, "keras_metadata.pb")) {
+        return fail(error, EBB_E_FORMAT, path,
+                    "a folder with parts of a SavedModel, but without saved_model.pb");
     }
     return fail(error, EBB_E_FORMAT, path,
-                "a folder without config.json: no model was saved here as a folder");
+                "a folder that is not a model: it has neither saved_model.pb (SavedModel) nor "
+                "config.json (.keras as a folder)");
 }
 
 static ebb_status head_read(region *home, const char *path, uint8_t *head, size_t *head_bytes,

@@ -511,6 +511,16 @@ void dim_require(graph *g, dim d)
     g->dims->entries[-1 - d].is_required = true;
 }
 
+bool dim_parts(const graph *g, dim d, dim_kind *kind, dim *a, dim *b)
+{
+    if (dim_known(d)) return false;
+    const dim_entry *e = entry_of(g, d);
+    *kind = e->kind;
+    *a = e->a;
+    *b = e->b;
+    return true;
+}
+
 uint32_t dim_count(const graph *g)
 {
     return g->dims->count;

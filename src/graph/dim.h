@@ -54,6 +54,8 @@ static inline int64_t dim_value(dim d, const int64_t *values)
 /* The expression of another graph's table, with a length of `to` for each of its free symbols. */
 dim dim_translate(graph *to, const graph *from, dim d, const dim *symbols);
 
+/* What an expression is made of (DIM_INPUT: its number in *a); false: d is a number. */
+bool dim_parts(const graph *g, dim d, dim_kind *kind, dim *a, dim *b);
 uint32_t dim_count(const graph *g);        /* expressions in the table */
 uint32_t dim_symbol_count(const graph *g); /* free symbols */
 const char *dim_symbol_name(const graph *g, uint32_t symbol);

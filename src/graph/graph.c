@@ -161,21 +161,46 @@ value graph_variable(graph *g, ebb_dtype dtype, const shape *s, uint32_t index)
     return weight_value(g, dtype, s, index, false);
 }
 
+void graph_weight_pack(graph *g, value weight, const struct packed_layout *layout)
+{
+    if (!graph_ok(g)) return;
+    value_info *info = &g->values[weight];
+    if (info->kind != VALUE_WEIGHT || !info->is_constant || info->dtype != EBB_F32)
+        graph_fault(g, EBB_E_ARGUMENT, "value %u cannot be packed", weight);
+    else
+        info->packing = layout;
+}
+
+static bool constant_bytes(graph *g, ebb_dtype dtype, const shape *s, size_t *bytes)
+{
+    *bytes = ebb_dtype_bytes(dtype);
+    if (!check_value(g, dtype, s)) return false;
+    for (uint32_t i = 0; i < s->rank; i++)
+        if (!dim_known(s->dims[i]) || !size_mul(*bytes, (size_t)s->dims[i], bytes))
+            return graph_fault(g, EBB_E_SHAPE, "axis %u of a constant has no usable length", i);
+    return true;
+}
+
 value graph_constant(graph *g, ebb_dtype dtype, const shape *s, const void *data)
 {
-    size_t bytes = ebb_dtype_bytes(dtype);
+    size_t bytes = 0;
 
-    if (!check_value(g, dtype, s)) return VALUE_NONE;
-    for (uint32_t i = 0; i < s->rank; i++)
-        if (!dim_known(s->dims[i]) || !size_mul(bytes, (size_t)s->dims[i], &bytes))
-            return graph_fail(g, EBB_E_SHAPE, "axis %u of a constant has no usable length", i);
+    if (!constant_bytes(g, dtype, s, &bytes)) return VALUE_NONE;
     void *copy = graph_memory(g, bytes > 0 ? bytes : 1, 1);
     if (copy == NULL) return VALUE_NONE;
     if (bytes > 0) memcpy(copy, data, bytes);
+    return graph_constant_lent(g, dtype, s, copy);
+}
+
+value graph_constant_lent(graph *g, ebb_dtype dtype, const shape *s, const void *data)
+{
+    size_t bytes = 0;
+
+    if (!constant_bytes(g, dtype, s, &bytes)) return VALUE_NONE;
     const value_info info = {.kind = VALUE_CONSTANT,
                              .dtype = dtype,
                              .shape = clean_shape(s),
-                             .data = copy,
+                             .data = data,
                              .is_constant = true};
     return append_value(g, &info);
 }

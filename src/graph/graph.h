@@ -37,6 +37,9 @@ typedef struct value_info {
     const void *data; /* CONSTANT: row-major bytes, in g->home */
     bool is_constant; /* the same for every call: weights, constants, what depends on those only */
     uint32_t uses;    /* by inputs of live nodes and outputs of the graph; kept by the builder */
+    const struct packed_layout *
+        packing; /* WEIGHT: how its bytes are kept (tensor/packed.h), read by unpack,
+                    packed_matmul and packed_gather only; NULL: plain */
 } value_info;
 
 typedef enum op_id {
@@ -81,8 +84,13 @@ value graph_input(graph *g, ebb_dtype dtype, const shape *s);
 value graph_weight(graph *g, ebb_dtype dtype, const shape *s, uint32_t index);
 /* A weight that runs of this graph may change: what depends on it is never folded. */
 value graph_variable(graph *g, ebb_dtype dtype, const shape *s, uint32_t index);
+/* The bytes of a weight of F32 are packed: before passes_run(), whose pass unpack_weights puts what
+ * reads them in front of its uses. The layout is borrowed. */
+void graph_weight_pack(graph *g, value weight, const struct packed_layout *layout);
 /* Copies the data. */
 value graph_constant(graph *g, ebb_dtype dtype, const shape *s, const void *data);
+/* Does not: the data must stay until the weights are filled. */
+value graph_constant_lent(graph *g, ebb_dtype dtype, const shape *s, const void *data);
 value graph_scalar(graph *g, float number);
 value graph_scalar_i32(graph *g, int32_t number);
 void graph_output(graph *g, value v);

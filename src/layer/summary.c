@@ -21,6 +21,7 @@ typedef struct table {
     const uint32_t *widths;
     uint32_t columns;
     const int64_t *dim_values; /* where the file fixes the rows of an input; NULL: "None" */
+    bool has_weights_only; /* a graph without layers */
     bool is_first_row, failed;
     void (*line)(void *context, const char *text);
     void *context;
@@ -29,6 +30,7 @@ typedef struct table {
 static const uint32_t chain_widths[] = {33, 24, 13};
 static const uint32_t graph_widths[] = {21, 17, 11, 18};
 static const char *const headers[] = {"Layer (type)", "Output Shape", "Param #", "Connected to"};
+static const char *const weight_headers[] = {"Variable (type)", "Shape", "Param #"};
 #define PARAMETERS_COLUMN 2
 
 /* -- drawing
@@ -131,7 +133,7 @@ static void cells_put(table *t, const char *const *cells, const char *bar)
 static void header_put(table *t)
 {
     rule_put(t, "┏", "━", "┳", "┓");
-    cells_put(t, headers, "┃");
+    cells_put(t, t->has_weights_only ? weight_headers : headers, "┃");
     rule_put(t, "┡", "━", "╇", "┩");
     t->is_first_row = true;
 }
@@ -347,6 +349,35 @@ static bool is_hidden(const model_config *m, const layer_config *layer)
     return strcmp(m->class_name, "Sequential") == 0 && strcmp(layer->class_name, "InputLayer") == 0;
 }
 
+/* A graph without layers: its weights are the rows. */
+static void weight_put(table *t, const layer_weight *w)
+{
+    text_writer cells[COLUMNS_MAX];
+    const char *texts[COLUMNS_MAX];
+    for (uint32_t c = 0; c < t->columns; c++) text_begin(&cells[c], t->scratch);
+    text_format(&cells[0], "%s%s%s (%s)", w->title, w->title[0] != 0 ? "/" : "", w->name,
+                ebb_dtype_name(w->dtype));
+    text_put(&cells[1], "(");
+    for (uint32_t k = 0; k < w->rank; k++)
+        text_format(&cells[1], "%s%lld", k > 0 ? ", " : "", (long long)w->dims[k]);
+    text_put(&cells[1], ")");
+    number_put(&cells[PARAMETERS_COLUMN], weight_elements(w));
+    for (uint32_t c = 0; c < t->columns; c++) {
+        t->failed |= cells[c].failed;
+        texts[c] = cells[c].text;
+    }
+    if (!t->failed) row_put(t, texts);
+}
+
+static void rows_put(table *t, const model_config *m)
+{
+    for (uint32_t i = 0; i < m->layer_count && !t->failed; i++) {
+        if (!is_hidden(m, &m->layers[i])) layer_put(t, i);
+    }
+    for (uint32_t i = 0; t->has_weights_only && i < t->model->weight_count && !t->failed; i++)
+        weight_put(t, t->model->weights[i]);
+}
+
 ebb_status summary_write(region *scratch, const built_model *model, const description *d,
                          void (*line)(void *context, const char *text), void *context,
                          ebb_error *error)
@@ -355,7 +386,8 @@ ebb_status summary_write(region *scratch, const built_model *model, const descri
     region *home = region_open(scratch, "summary", EBB_CLASS_META, 0);
     if (home == NULL) return region_fail(scratch, error, d->path, "the summary");
     table t = {.model = model, .scratch = home, .line = line, .context = context};
-    const bool chain = is_chain(m, home, &t.failed);
+    t.has_weights_only = d->model == NULL;
+    const bool chain = t.has_weights_only || is_chain(m, home, &t.failed);
     t.widths = chain ? chain_widths : graph_widths;
     t.columns = chain ? COLUMNS_MAX - 1 : COLUMNS_MAX;
     t.dim_values = dim_values_make(&t);
@@ -364,9 +396,7 @@ ebb_status summary_write(region *scratch, const built_model *model, const descri
     if (!t.failed) {
         line(context, title);
         header_put(&t);
-        for (uint32_t i = 0; i < m->layer_count && !t.failed; i++) {
-            if (!is_hidden(m, &m->layers[i])) layer_put(&t, i);
-        }
+        rows_put(&t, m);
         rule_put(&t, "└", "─", "┴", "┘");
         totals_put(&t);
     }

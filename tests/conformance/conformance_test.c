@@ -3,7 +3,8 @@
  *
  *     conformance_test [--table] [--area A] [--class C] [--every N] [--verbose]
  *
- * Each case is planned, loaded, run and unloaded; the plan must equal the ledger and the ledger
+ * Area "saved" are the SavedModel folders of the cases. Each case is planned, loaded, run and
+ * unloaded; the plan must equal the ledger and the ledger
  * must end where it began. A wrong number is a failure. A refusal (E_UNSUPPORTED) is counted apart,
  * and is a failure too unless refused.txt names the class, or the class and how the reason begins.
  * Without the folder it says so and passes: the data are not part of the project. */
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "compare.h"
 #include "suite.h"
@@ -110,7 +112,13 @@ static void tolerances(const json *meta, expectation *want)
     want->shapes_only = !json_boolean(json_get(meta, "deterministic"), true);
 }
 
-static verdict run_case(suite *s, const char *folder)
+static bool is_wanted_file(const char *name, bool is_saved_model)
+{
+    if (is_saved_model) return strcmp(name, "saved_model") == 0;
+    return strcmp(name, "model.keras") == 0 || strcmp(name, "model.h5") == 0;
+}
+
+static verdict run_files(suite *s, const char *folder, bool is_saved_model)
 {
     char path[768];
     ebb_view views[4][PORTS];
@@ -142,7 +150,7 @@ static verdict run_case(suite *s, const char *folder)
     for (uint32_t i = 0; files != NULL && i < files->count && result == PASSED; i++) {
         const char *name = json_text(json_item(files, i), "");
         ebb_load_options options = EBB_LOAD_OPTIONS_INIT;
-        if (strcmp(name, "model.keras") != 0 && strcmp(name, "model.h5") != 0) continue;
+        if (!is_wanted_file(name, is_saved_model)) continue;
         snprintf(path, sizeof path, "%s/%s", folder, name);
         for (uint32_t mode = 0; mode < 2 && result == PASSED; mode++) {
             options.inference_only = mode == 1;
@@ -153,6 +161,26 @@ static verdict run_case(suite *s, const char *folder)
     }
     region_close(home);
     return result;
+}
+
+static verdict run_case(suite *s, const char *folder)
+{
+    return run_files(s, folder, false);
+}
+
+/* The SavedModel folder of a case. */
+static verdict run_saved_case(suite *s, const char *folder)
+{
+    return run_files(s, folder, true);
+}
+
+static bool has_saved_model(const char *folder)
+{
+    char path[800];
+    struct stat facts;
+
+    snprintf(path, sizeof path, "%s/saved_model", folder);
+    return stat(path, &facts) == 0;
 }
 
 /* -- real models
@@ -302,9 +330,10 @@ static void run_cases(suite *s)
         const char *where = json_text(json_get(json_item(index, i), "path"), "");
         if (sscanf(where, "%15[^/]/%79[^/]", area, name) != 2) continue;
         const area_entry *entry = area_find(area);
-        if (entry == NULL || !wanted(s, area, name)) continue;
         snprintf(path, sizeof path, "%s/conformance/%s", s->shared, where);
-        count(s, area, name, entry->run(s, path));
+        if (entry != NULL && wanted(s, area, name)) count(s, area, name, entry->run(s, path));
+        if (entry != NULL && has_saved_model(path) && wanted(s, "saved", name))
+            count(s, "saved", name, run_saved_case(s, path));
     }
     snprintf(path, sizeof path, "%s/real-models/index.json", s->shared);
     index = read_json(home, path);

@@ -65,6 +65,7 @@ static bool item_layout(hdf5_writer *w, hdf5_item *item, uint64_t *at, size_t *l
         w->fault = "its attributes are too large";
         return false;
     }
+    if (item->chunks != NULL) item->metadata_bytes += hdf5_chunk_tree_bytes(item);
     if (!item->is_dataset) {
         if (!children_sort(w, item)) {
             w->no_memory = true;
@@ -129,7 +130,7 @@ static bool data_layout(hdf5_writer *w, uint64_t *at)
         if (!item->is_dataset || item->data_bytes == 0) continue;
         if (!u64_add(*at, DATA_ALIGNMENT - 1, &begin)) return false;
         item->data = begin & ~(uint64_t)(DATA_ALIGNMENT - 1);
-        if (!u64_add(item->data, item->data_bytes, at) || *at > INT64_MAX) return false;
+        if (!u64_add(item->data, stored_bytes(item), at) || *at > INT64_MAX) return false;
     }
     return true;
 }
@@ -278,8 +279,10 @@ static void tree_put(hdf5_pen *p, const hdf5_item *group, uint64_t leaves)
 static void item_put(hdf5_pen *p, const hdf5_item *item)
 {
     const uint64_t heap = item->address + item->header_bytes;
+    const size_t node = item->chunks != NULL ? hdf5_chunk_tree_bytes(item) : NODE_BYTES;
 
-    hdf5_header_put(p, item, item->address + item->metadata_bytes - NODE_BYTES, heap);
+    hdf5_header_put(p, item, item->address + item->metadata_bytes - node, heap);
+    if (item->chunks != NULL) hdf5_chunk_tree_put(p, item);
     if (item->is_dataset) return;
     names_put(p, item);
     leaves_put(p, item);
@@ -400,6 +403,10 @@ ebb_status hdf5_write_data(hdf5_writer *w, const hdf5_item *item, const void *by
     }
     w->next_data = item->next;
     if (item->data_bytes == 0) return EBB_OK;
-    const ebb_status status = zeros_put(w, item->data - w->position, error);
-    return status == EBB_OK ? put(w, bytes, item->data_bytes, error) : status;
+    ebb_status status = zeros_put(w, item->data - w->position, error);
+    if (item->chunks == NULL)
+        return status == EBB_OK ? put(w, bytes, item->data_bytes, error) : status;
+    for (uint32_t i = 0; i < item->chunks->count && status == EBB_OK; i++)
+        status = put(w, item->chunks->data[i], item->chunks->bytes[i], error);
+    return status;
 }

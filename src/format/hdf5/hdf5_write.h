@@ -44,6 +44,11 @@ hdf5_item *hdf5_write_group(hdf5_writer *w, hdf5_item *parent, const char *path)
  * Keras does: opaque, with the attribute dtype. */
 hdf5_item *hdf5_write_dataset(hdf5_writer *w, hdf5_item *parent, const char *path, ebb_dtype dtype,
                               uint32_t rank, const int64_t *dims);
+/* Before the layout: the dataset (of at least one axis, not empty) is kept in compressed chunks
+ * along its first axis, as h5py makes them with compression='gzip'. They are made here, from all of
+ * its data, and held until they are written; its turn of hdf5_write_data() takes no bytes then. */
+ebb_status hdf5_write_deflate(hdf5_writer *w, hdf5_item *item, const void *bytes,
+                              ebb_error *error);
 /* Is there something of that name? */
 bool hdf5_write_has(const hdf5_writer *w, const hdf5_item *parent, const char *path);
 /* One string of variable length, UTF-8. */

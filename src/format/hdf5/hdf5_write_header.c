@@ -8,6 +8,7 @@
 #define MESSAGE_DATATYPE  0x03
 #define MESSAGE_FILL      0x05
 #define MESSAGE_LAYOUT    0x08
+#define MESSAGE_FILTERS   0x0b
 #define MESSAGE_ATTRIBUTE 0x0c
 #define MESSAGE_SYMBOLS   0x11
 
@@ -122,15 +123,41 @@ static size_t dataspace_bytes(uint32_t rank)
     return 8 + 8 * (size_t)rank;
 }
 
-/* Of a symbol table message, or of the four messages of a dataset. */
+static size_t chunk_layout_bytes(uint32_t rank)
+{
+    return 11 + 4 * ((size_t)rank + 1);
+}
+
+/* Of a symbol table message, or of the four or five messages of a dataset. */
 static size_t kind_bytes(const hdf5_item *item)
 {
     if (!item->is_dataset) return MESSAGE_BYTES + 16;
-    return 4 * MESSAGE_BYTES + dataspace_bytes(item->rank) + padded(type_bytes(item->dtype)) + 8 +
-           24;
+    const size_t all = 4 * MESSAGE_BYTES + dataspace_bytes(item->rank) +
+                       padded(type_bytes(item->dtype)) + 8;
+    if (item->chunks == NULL) return all + 24;
+    return all + padded(chunk_layout_bytes(item->rank)) + MESSAGE_BYTES + 24;
 }
 
-static void dataset_put(hdf5_pen *p, const hdf5_item *item)
+static void chunk_layout_put(hdf5_pen *p, const hdf5_item *item, uint64_t tree)
+{
+    const size_t bytes = chunk_layout_bytes(item->rank);
+
+    message_begin(p, MESSAGE_LAYOUT, bytes);
+    pen_bytes(p, "\3\2", 2); /* in chunks */
+    pen_number(p, item->rank + 1, 1);
+    pen_number(p, tree, 8);
+    pen_number(p, (uint64_t)item->chunks->length, 4);
+    for (uint32_t i = 1; i < item->rank; i++) pen_number(p, (uint64_t)item->dims[i], 4);
+    pen_number(p, ebb_dtype_bytes(item->dtype), 4);
+    pen_skip(p, padded(bytes) - bytes);
+    message_begin(p, MESSAGE_FILTERS, 24);
+    pen_bytes(p, "\1\1\0\0\0\0\0\0", 8); /* version 1, one filter */
+    pen_bytes(p, "\1\0\0\0\1\0\1\0", 8); /* deflate, without a name, optional, one number */
+    pen_number(p, HDF5_DEFLATE_LEVEL, 4);
+    pen_skip(p, 4);
+}
+
+static void dataset_put(hdf5_pen *p, const hdf5_item *item, uint64_t tree)
 {
     message_begin(p, MESSAGE_DATASPACE, dataspace_bytes(item->rank));
     dataspace_put(p, item->rank, item->dims);
@@ -139,6 +166,11 @@ static void dataset_put(hdf5_pen *p, const hdf5_item *item)
     type_put(p, item->dtype);
     pen_skip(p, padded(type) - type);
     message_begin(p, MESSAGE_FILL, 8);
+    if (item->chunks != NULL) {
+        pen_bytes(p, "\2\3\2\1\0\0\0\0", 8); /* allocated one by one */
+        chunk_layout_put(p, item, tree);
+        return;
+    }
     pen_bytes(p, "\2\2\2\1\0\0\0\0", 8); /* allocated late, written if set, the default */
     message_begin(p, MESSAGE_LAYOUT, 18);
     pen_bytes(p, "\3\1", 2); /* contiguous */
@@ -207,7 +239,7 @@ static void attribute_put(hdf5_pen *p, const hdf5_attribute_out *a)
 size_t hdf5_header_bytes(const hdf5_item *item)
 {
     size_t bytes = PREFIX_BYTES + kind_bytes(item);
-    uint32_t count = 4;
+    uint32_t count = 5;
 
     for (const hdf5_attribute_out *a = item->attributes; a != NULL; a = a->next, count++) {
         const size_t message = attribute_bytes(a);
@@ -219,7 +251,7 @@ size_t hdf5_header_bytes(const hdf5_item *item)
 
 void hdf5_header_put(hdf5_pen *p, const hdf5_item *item, uint64_t tree, uint64_t heap)
 {
-    uint32_t count = item->is_dataset ? 4 : 1;
+    uint32_t count = !item->is_dataset ? 1 : item->chunks != NULL ? 5 : 4;
 
     for (const hdf5_attribute_out *a = item->attributes; a != NULL; a = a->next) count++;
     pen_number(p, 1, 2);
@@ -228,7 +260,7 @@ void hdf5_header_put(hdf5_pen *p, const hdf5_item *item, uint64_t tree, uint64_t
     pen_number(p, item->header_bytes - PREFIX_BYTES, 4);
     pen_skip(p, 4);
     if (item->is_dataset) {
-        dataset_put(p, item);
+        dataset_put(p, item, tree);
     } else {
         message_begin(p, MESSAGE_SYMBOLS, 16);
         pen_number(p, tree, 8);

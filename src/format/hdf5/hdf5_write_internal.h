@@ -19,6 +19,8 @@
 #define NAME_BYTES_MAX   8192
 #define BUCKETS          1024
 
+#define HDF5_DEFLATE_LEVEL 4
+
 typedef struct hdf5_attribute_out {
     struct hdf5_attribute_out *next;
     const char *name;
@@ -28,6 +30,16 @@ typedef struct hdf5_attribute_out {
     uint32_t heap_index; /* of `text`, from 1 */
     uint64_t heap;       /* address of its collection */
 } hdf5_attribute_out;
+
+/* Pieces of a dataset along its first axis, each a stream of zlib's. */
+#define CHUNKS_MAX 64 /* what one node of their tree holds */
+typedef struct hdf5_chunks_out {
+    uint32_t count;
+    int64_t length; /* along the first axis; the last one is filled up with zeros */
+    const void *data[CHUNKS_MAX];
+    uint64_t bytes[CHUNKS_MAX];
+    uint64_t total;
+} hdf5_chunks_out;
 
 struct hdf5_item {
     bool is_dataset;
@@ -41,6 +53,7 @@ struct hdf5_item {
     uint32_t rank;
     int64_t dims[EBB_RANK_MAX];
     uint64_t data_bytes;
+    hdf5_chunks_out *chunks; /* NULL: contiguous */
     uint64_t address, data; /* of the object header, of the data */
     size_t header_bytes, metadata_bytes;
     hdf5_item **sorted; /* children by name */
@@ -101,7 +114,20 @@ static inline size_t padded(size_t bytes)
 
 /* Bytes of the object header; 0: an attribute is too large for one. */
 size_t hdf5_header_bytes(const hdf5_item *item);
-/* `tree` and `heap` of groups. */
+/* `tree` and `heap` of groups; `tree` of datasets in chunks. */
 void hdf5_header_put(hdf5_pen *p, const hdf5_item *item, uint64_t tree, uint64_t heap);
+
+/* -- hdf5_write_chunk.c -------------------------------------------------------------------------
+ */
+
+/* Of the one node of their tree. */
+size_t hdf5_chunk_tree_bytes(const hdf5_item *item);
+/* Once the data has its address. */
+void hdf5_chunk_tree_put(hdf5_pen *p, const hdf5_item *item);
+/* What the file holds of the data. */
+static inline uint64_t stored_bytes(const hdf5_item *item)
+{
+    return item->chunks != NULL ? item->chunks->total : item->data_bytes;
+}
 
 #endif

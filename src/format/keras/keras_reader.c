@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "format/format.h"
+#include "format/keras/packed_tensors.h"
 #include "format/keras/reader.h"
 #include "format/zip.h"
 
@@ -50,7 +51,7 @@ static ebb_status metadata_read(region *home, description *d, const char *text, 
     if (status != EBB_OK) return status;
     d->keras_version = json_text(json_get(metadata, "keras_version"), "");
     d->keras_major = keras_version_major(d->keras_version);
-    return EBB_OK;
+    return packed_list_read(home, metadata, d, error);
 }
 
 static ebb_status weights_read(region *home, source *file, description *d, ebb_error *error)
@@ -58,6 +59,7 @@ static ebb_status weights_read(region *home, source *file, description *d, ebb_e
     hdf5_file *h5 = NULL;
     ebb_status status = hdf5_open(home, file, &h5, error);
     if (status == EBB_OK) status = vars_tree_read(home, h5, d, error);
+    if (status == EBB_OK) status = packed_entries_make(home, d, error);
     if (status != EBB_OK) fail_within(error, weights_name);
     return status;
 }

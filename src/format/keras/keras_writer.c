@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "format/keras/packed_tensors.h"
 #include "format/keras/writer.h"
 #include "format/zip_writer.h"
 
@@ -51,6 +52,7 @@ ebb_status keras_file_write(region *home, const model_content *content, file_wri
     text_begin(&metadata, home);
     text_put(&metadata, "{\"keras_version\": ");
     text_json_string(&metadata, text.keras_version);
+    packed_list_write(&metadata, content);
     text_put(&metadata, "}");
     if (metadata.failed) return region_fail(home, error, file->path, "metadata.json");
     zip_writer_begin(home, file, &zip);

@@ -50,22 +50,6 @@ static void object_add(weights_file *f, const char *path, uint32_t variable, con
     weights_file_add(f, group, name, t);
 }
 
-ebb_status weights_file_tree(region *home, weights_file *f, ebb_error *error)
-{
-    const model_content *c = f->content;
-    const inner_place *places = NULL;
-    const ebb_status status = optimizer_inner_places(home, c, &places, error);
-
-    for (uint32_t i = 0; i < c->tensor_count; i++)
-        object_add(f, c->tensors[i].path, c->tensors[i].variable, &c->tensors[i]);
-    for (uint32_t i = 0; i < c->extra_count; i++)
-        object_add(f, c->extra[i].path, c->extra[i].variable, &c->extra[i]);
-    for (uint32_t i = 0; places != NULL && i < c->extra_count; i++) {
-        if (places[i].path != NULL) object_add(f, places[i].path, places[i].variable, &c->extra[i]);
-    }
-    return status;
-}
-
 static uint64_t tensor_elements(const saved_tensor *t)
 {
     uint64_t count = 1;
@@ -88,7 +72,7 @@ static ebb_status tensor_read(const model_content *content, const saved_tensor *
     return EBB_OK;
 }
 
-ebb_status weights_file_put(region *home, weights_file *f, const hdf5_sink *sink, ebb_error *error)
+static uint64_t largest_bytes(const weights_file *f)
 {
     uint64_t largest = 0;
 
@@ -97,11 +81,51 @@ ebb_status weights_file_put(region *home, weights_file *f, const hdf5_sink *sink
         const uint64_t bytes = tensor_elements(f->tensors[i]) * ebb_dtype_bytes(dtype);
         if (bytes > largest) largest = bytes;
     }
-    void *buffer = region_block(home, (size_t)largest + 1);
+    return largest;
+}
+
+/* Those that are worth it are compressed before the layout, which asks for their bytes. */
+static ebb_status deflate_some(region *home, weights_file *f, ebb_error *error)
+{
+    ebb_status status = EBB_OK;
+    void *buffer = NULL;
+
+    for (uint32_t i = 0; i < f->count && status == EBB_OK; i++) {
+        if (!f->tensors[i]->deflates || f->items[i] == NULL) continue;
+        if (buffer == NULL) buffer = region_block(home, (size_t)largest_bytes(f) + 1);
+        if (buffer == NULL)
+            return region_fail(home, error, "weights", "a copy of the largest weight");
+        status = tensor_read(f->content, f->tensors[i], buffer, error);
+        if (status == EBB_OK) status = hdf5_write_deflate(f->h5, f->items[i], buffer, error);
+    }
+    if (buffer != NULL) region_block_release(home, buffer);
+    return status;
+}
+
+ebb_status weights_file_tree(region *home, weights_file *f, ebb_error *error)
+{
+    const model_content *c = f->content;
+    const inner_place *places = NULL;
+    const ebb_status status = optimizer_inner_places(home, c, &places, error);
+
+    for (uint32_t i = 0; i < c->tensor_count; i++)
+        object_add(f, c->tensors[i].path, c->tensors[i].variable, &c->tensors[i]);
+    for (uint32_t i = 0; i < c->extra_count; i++)
+        object_add(f, c->extra[i].path, c->extra[i].variable, &c->extra[i]);
+    for (uint32_t i = 0; places != NULL && i < c->extra_count; i++) {
+        if (places[i].path != NULL) object_add(f, places[i].path, places[i].variable, &c->extra[i]);
+    }
+    return status == EBB_OK ? deflate_some(home, f, error) : status;
+}
+
+ebb_status weights_file_put(region *home, weights_file *f, const hdf5_sink *sink, ebb_error *error)
+{
+    void *buffer = region_block(home, (size_t)largest_bytes(f) + 1);
     if (buffer == NULL) return region_fail(home, error, "weights", "a copy of the largest weight");
     ebb_status status = hdf5_write_begin(f->h5, sink, error);
     for (uint32_t i = 0; i < f->count && status == EBB_OK; i++) {
-        status = tensor_read(f->content, f->tensors[i], buffer, error);
+        if (!f->tensors[i]->deflates)
+            status = tensor_read(f->content, f->tensors[i], buffer, error);
         if (status == EBB_OK) status = hdf5_write_data(f->h5, f->items[i], buffer, error);
     }
     region_block_release(home, buffer);

@@ -95,6 +95,7 @@ typedef struct tf_port {
     const char *name;
     tf_type type;
     const char *source; /* results: the tensor inside, "node:output:0" */
+    tf_shape shape;     /* of arguments that are written; has_rank false: not told */
 } tf_port;
 
 typedef struct tf_function {

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/crc32c.h"
 #include "base/status.h"
 
 #define MESSAGE_BYTES 1024
@@ -15,22 +16,9 @@
 
 /* -- checksums --------------------------------------------------------------------------------- */
 
-static uint32_t crc32c(const uint8_t *bytes, size_t length)
-{
-    uint32_t crc = UINT32_MAX;
-
-    for (size_t i = 0; i < length; i++) {
-        crc ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (0x82F63B78u & (0u - (crc & 1u)));
-    }
-    return ~crc;
-}
-
 static uint32_t masked_crc(const uint8_t *bytes, size_t length)
 {
-    const uint32_t crc = crc32c(bytes, length);
-
-    return (crc >> 15 | crc << 17) + 0xA282EAD8u;
+    return crc32c_masked(crc32c_extend(0, bytes, length));
 }
 
 /* -- messages ---------------------------------------------------------------------------------- */
