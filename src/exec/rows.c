@@ -158,6 +158,8 @@ static bool node_keeps(const tracer *t, const node *n)
     if (!any) return n->output_count == 0 || batch_axis(t, n->outputs[0]) == AXIS_NONE;
     switch (n->op) {
     case OP_one_hot: return true;
+    case OP_packed_gather: return true; /* the table has no batch */
+    case OP_packed_matmul: return batch_axis(t, first) == 0 && batch_axis(t, n->outputs[0]) == 0;
     case OP_cast:
     case OP_unary:
     case OP_binary:

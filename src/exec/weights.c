@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "exec/executable_internal.h"
 #include "exec/fold.h"
+#include "exec/weights_packed.h"
 #include "tensor/dtype.h"
 
 #define READ_BYTES ((uint64_t)1 << 20) /* one piece of a weight whose stored type differs */
@@ -34,8 +35,9 @@ ebb_status weights_open(region *home, const device *device, const graph *g, bool
         return region_fail(home, error, "weights", "the table of weights");
     }
     for (value v = 1; v < g->value_count; v++) {
-        if (is_variable(g, v) || (keep_all && g->values[v].kind == VALUE_WEIGHT))
-            weights_slot(w, v);
+        if (!is_variable(g, v) && !(keep_all && g->values[v].kind == VALUE_WEIGHT)) continue;
+        if (weights_slot(w, v) == NULL)
+            return region_fail(home, error, "weights", "the form of a weight");
     }
     *result = w;
     return EBB_OK;
@@ -50,6 +52,15 @@ weight_slot *weights_slot(weights *w, value v)
     slot->v = v;
     slot->plain = desc_of_constant(w->graph, v);
     slot->is_folded = info->kind == VALUE_RESULT;
+    if (info->packing != NULL) {
+        slot->packing = info->packing;
+        slot->form = packed_form_make(w->home, info->packing);
+        slot->is_decided = true;
+        if (slot->form == NULL) {
+            w->slot_count--;
+            return NULL;
+        }
+    }
     w->slot_of[v] = w->slot_count;
     return slot;
 }
@@ -64,28 +75,31 @@ void weights_lend(weights *w, void *const *memory)
 }
 
 /* Plans that come later find what they read, also when none could be made before. */
-static void keep_read(weights *w)
+static bool keep_read(weights *w)
 {
     const graph *g = w->graph;
+    bool is_kept = true;
 
     for (uint32_t i = 0; i < g->node_count; i++) {
         const node *n = &g->nodes[i];
         if (!node_runs(g, n)) continue;
         for (uint32_t k = 0; k < n->input_count; k++) {
             const value v = n->inputs[k];
-            if (v != VALUE_NONE && g->values[v].is_constant) weights_slot(w, v);
+            if (v != VALUE_NONE && g->values[v].is_constant) is_kept &= weights_slot(w, v) != NULL;
         }
     }
     for (uint32_t i = 0; i < g->output_count; i++) {
-        if (g->values[g->outputs[i]].is_constant) weights_slot(w, g->outputs[i]);
+        const value v = g->outputs[i];
+        if (g->values[v].is_constant) is_kept &= weights_slot(w, v) != NULL;
     }
+    return is_kept;
 }
 
 ebb_status weights_layout(weights *w, ebb_error *error)
 {
     size_t offset = 0;
 
-    keep_read(w);
+    if (!keep_read(w)) return region_fail(w->home, error, "weights", "the form of a weight");
     for (uint32_t i = 0; i < w->slot_count; i++) {
         weight_slot *slot = &w->slots[i];
         slot->is_decided = true;
@@ -107,7 +121,10 @@ static uint64_t scratch_bytes(const weights *w, uint64_t largest)
     for (uint32_t i = 0; i < w->slot_count; i++) {
         const weight_slot *slot = &w->slots[i];
         const uint64_t plain = tensor_desc_bytes(&slot->plain);
-        const uint64_t need = slot->is_folded ? 3 * plain : slot->form != NULL ? plain : 0;
+        const uint64_t need = slot->is_folded         ? 3 * plain
+                              : slot->packing != NULL ? packed_fill_bytes(slot->packing)
+                              : slot->form != NULL    ? plain
+                                                      : 0;
         if (need > largest) largest = need;
     }
     return largest == 0 ? 0 : region_block_bytes(largest);
@@ -194,6 +211,7 @@ static ebb_status fill_slot(filler *f, const weight_slot *slot, region *scratch,
     ebb_status status;
 
     if (info->kind == VALUE_CONSTANT) return pack_slot(w, slot, info->data, error);
+    if (slot->packing != NULL) return packed_fill(w, slot, f->reader, scratch, error);
     if (place == NULL) place = region_block(scratch, tensor_desc_bytes(&slot->plain) + 1);
     if (place == NULL) return region_fail(scratch, error, "weights", "the plain form of a weight");
     if (slot->is_folded) {
@@ -258,6 +276,35 @@ ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error)
     return EBB_OK;
 }
 
+const weight_slot *weights_slot_find(const weights *w, value v)
+{
+    return w->slot_of[v] == 0 ? NULL : &w->slots[w->slot_of[v] - 1];
+}
+
+ebb_status weights_get_some(const weights *w, value v, region *scratch, uint64_t first,
+                            uint64_t count, void *bytes, ebb_error *error)
+{
+    const weight_slot *slot = weights_slot_find(w, v);
+
+    if (slot == NULL)
+        return fail(error, EBB_E_UNSUPPORTED, "weights", "this weight was not kept");
+    const uint64_t size = ebb_dtype_bytes(slot->plain.dtype);
+    const bool is_whole = first == 0 && count == tensor_desc_count(&slot->plain);
+    if (slot->form == NULL) {
+        memcpy(bytes, w->block + slot->offset + first * size, count * size);
+        return EBB_OK;
+    }
+    if (is_whole) return weights_get(w, v, bytes, error);
+    region *work = region_open(scratch, "weight", EBB_CLASS_SCRATCH, 0);
+    void *all = work == NULL ? NULL : region_block(work, tensor_desc_bytes(&slot->plain) + 1);
+    ebb_status status = all == NULL
+                            ? region_fail(work == NULL ? scratch : work, error, "weights", "a copy")
+                            : weights_get(w, v, all, error);
+    if (status == EBB_OK) memcpy(bytes, (uint8_t *)all + first * size, count * size);
+    region_close(work);
+    return status;
+}
+
 /* Which values change with value v. */
 static void mark_changed(const graph *g, value v, bool *is_changed)
 {
@@ -301,6 +348,8 @@ ebb_status weights_set(weights *w, value v, const void *bytes, region *scratch, 
     filler f = {.weights = w, .set = v, .set_to = bytes};
 
     if (number == 0) return fail(error, EBB_E_UNSUPPORTED, "weights", "this weight was not kept");
+    if (w->slots[number - 1].packing != NULL)
+        return packed_set_refuse(w->slots[number - 1].packing, error);
     void **plain = region_new(scratch, void *, w->slot_count);
     if (plain == NULL) return region_fail(scratch, error, "weights", "folded weights");
     ebb_status status = refold(&f, scratch, plain, error);

@@ -10,6 +10,9 @@
  * With keep_all every weight has a slot, so that it can be read back and set; without
  * (inference_only) only what the executables read is stored.
  *
+ * A weight whose value has a packing (graph_weight_pack()) is stored in that layout: decided from
+ * the start, filled piece by piece without a plain copy of it, never set.
+ *
  * Variables (graph_variable()) are plain, and their memory is lent by whoever owns it: several
  * graphs may work on the same variables.
  */
@@ -17,6 +20,7 @@
 #define EBB_EXEC_WEIGHTS_H
 
 #include "device/device.h"
+#include "tensor/packed.h"
 
 /* Reads elements of weight `index` in its stored dtype, row-major, into `bytes`. */
 typedef struct weight_reader {
@@ -25,10 +29,21 @@ typedef struct weight_reader {
     void *context;
 } weight_reader;
 
+/* What is known of packed weights beside their elements; each function may be NULL. */
+typedef struct packed_reader {
+    /* The bytes in this very layout; NULL: there are none. */
+    const void *(*bytes)(void *context, uint32_t index, const packed_layout *l);
+    /* The scales of an I8 weight; *is_known false: they are measured. */
+    ebb_status (*scales)(void *context, region *scratch, uint32_t index, float *scales,
+                         bool *is_known, ebb_error *error);
+    void *context;
+} packed_reader;
+
 typedef struct weight_slot {
     value v;
     tensor_desc plain;
     const weight_form *form; /* NULL = plain */
+    const packed_layout *packing; /* NULL: none */
     bool is_decided;
     bool is_folded; /* computed from other constants; else a weight or literal */
     void *lent;     /* a variable's memory; NULL: in the block */
@@ -44,6 +59,7 @@ typedef struct weights {
     uint32_t *slot_of; /* by value: slot + 1, 0 = none */
     uint64_t block_bytes;
     uint8_t *block; /* NULL until weights_fill() */
+    const packed_reader *packed_from; /* while it is filled; NULL: elements are all there is */
 } weights;
 
 ebb_status weights_open(region *home, const device *device, const graph *g, bool keep_all,
@@ -70,6 +86,12 @@ ebb_status weights_refill(const weights *w, region *scratch, const weight_reader
 
 /* Copies a stored value out in its plain form. */
 ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error);
+/* Elements [first, first + count) of it; what kernels have packed is copied out as a whole, into a
+ * child of `scratch`. */
+ebb_status weights_get_some(const weights *w, value v, region *scratch, uint64_t first,
+                            uint64_t count, void *bytes, ebb_error *error);
+/* The slot of a weight that is stored; NULL: it is not. */
+const weight_slot *weights_slot_find(const weights *w, value v);
 /* Stores a variable from its plain form and computes the folded slots anew: all of it or nothing.
  */
 ebb_status weights_set(weights *w, value v, const void *bytes, region *scratch, ebb_error *error);

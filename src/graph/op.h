@@ -547,6 +547,28 @@ value op_fused(graph *g, const value *inputs, uint32_t input_count,
 /* May a value of shape `s` be an input where the results have shape `to`? */
 bool op_fused_takes(const shape *s, const shape *to);
 
+/* -- packed weights ---------------------------------------------------------------------------- */
+
+/* Of a weight with value_info.packing. Never computed ahead: what comes out is larger than what
+ * goes in. Nothing but these reads such a weight; they have no gradients. */
+
+/* The weight as F32. */
+value op_unpack(graph *g, value weight);
+
+/* a [..., m, k] x weight, seen as [k, n] (its layout's rows and columns) -> [..., m, n]. Inputs: a,
+ * weight, bias [n], residual (shape of y), scale [n], as matmul. */
+typedef struct packed_matmul_attributes {
+    epilogue epilogue;
+} packed_matmul_attributes;
+/* `inputs` has the five places of matmul. */
+value op_packed_matmul(graph *g, const value *inputs, const epilogue *e);
+
+/* Rows of a weight [length, ...] by indices I32, as gather along axis 0. */
+typedef struct packed_gather_attributes {
+    bool wrap;
+} packed_gather_attributes;
+value op_packed_gather(graph *g, value weight, value indices, bool wrap);
+
 /* -- helpers on top of ops --------------------------------------------------------------------- */
 
 /* Broadcast shape of two shapes into *result; false (and graph_fail) if they cannot match. */

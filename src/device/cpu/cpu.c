@@ -75,7 +75,7 @@ static ebb_status cpu_open(device *d, const device_options *options, ebb_error *
     (void)onednn_ready(d);
 #endif
     d->threads = options->threads == 0 ? cores : options->threads;
-    snprintf(d->name, sizeof d->name, "CPU:0");
+    snprintf(d->name, sizeof d->name, "CPU:%u", d->index);
     snprintf(d->description, sizeof d->description, "%s, %u core%s, %s", name, cores,
              cores == 1 ? "" : "s", isa_names[d->isa]);
     return EBB_OK;

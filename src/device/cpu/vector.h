@@ -69,6 +69,12 @@ typedef struct vector_gemm {
     const float *scale, *bias, *residual;
     const unary_attributes *attributes; /* NULL: none */
     vector_unary activation;
+    /* Not NULL: b is made from `source` where it is needed, rows [k, k + depth) of the columns
+     * [column, column + width) into rows of VECTOR_GEMM_COLUMNS floats; what stands behind `width`
+     * does not matter. */
+    void (*copy)(const void *source, size_t k, size_t depth, size_t column, size_t width,
+                 float *panel);
+    const void *source;
 } vector_gemm;
 
 /* Computes columns [begin, end) of c; begin is a multiple of VECTOR_GEMM_COLUMNS. NULL: no code
@@ -79,6 +85,24 @@ vector_gemm_run vector_gemm_find(cpu_isa isa);
 
 /* All columns, on up to `threads` threads. */
 void vector_gemm_parallel(vector_gemm_run run, const vector_gemm *g, uint32_t threads);
+
+/* Packed matrices (tensor/packed.h). As packed_unpack_panel(), which it is where there is no vector
+ * code. Never NULL. */
+typedef void (*vector_expand)(const struct packed_layout *l, const void *block, uint64_t panel,
+                              uint64_t first, uint64_t count, float *to, size_t stride);
+vector_expand vector_expand_find(cpu_isa isa);
+/* y [m, columns] = a [m, rows] . the matrix, of the columns of panels [begin, end); strides in
+ * elements. m is at most VECTOR_PACKED_ROWS. NULL: no vector code. */
+typedef struct vector_packed {
+    const struct packed_layout *layout;
+    const void *block;
+    size_t m, a_stride, y_stride;
+    const float *a;
+    float *y;
+} vector_packed;
+typedef void (*vector_packed_run)(const vector_packed *p, uint64_t begin, uint64_t end);
+vector_packed_run vector_packed_find(cpu_isa isa, const struct packed_layout *l);
+#define VECTOR_PACKED_ROWS ((size_t)4)
 
 /* Facts about a plan that several rows ask for. */
 static inline bool vector_has_input(const kernel_plan *plan, uint32_t i)
