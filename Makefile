@@ -6,10 +6,11 @@ CYCLES ?= 1000
 
 CMAKE_FLAGS ?=
 
-.PHONY: help deps build demo test test-quick install bench fuzz tsan conformance tidy format clean
+.PHONY: help deps build demo examples test test-quick install bench fuzz tsan conformance tidy format clean
 
 help:
 	@echo 'make demo         build, then load, predict and unload two models, 1,000 times, with the verdict'
+	@echo 'make examples     build and run every example and guide, compare what they print'
 	@echo 'make test         the whole test suite: gcc and clang, sanitizers, tidy'
 	@echo 'make test-quick   gcc only, without sanitizers'
 	@echo 'make build        library and command in $(BUILD)/'
@@ -33,6 +34,10 @@ build: deps
 
 demo: build
 	@$(BUILD)/ebb demo --models examples/models --cycles $(CYCLES)
+
+examples:
+	@sh tools/deps.sh test
+	@sh tools/test.sh examples
 
 test:
 	@sh tools/deps.sh test

@@ -21,13 +21,16 @@ enum {
 enum {
     USES_FILE = 1, /* --architecture */
     USES_LOAD = 2, /* --batch, --lanes, --limit ... */
-    USES_JSON = 4
+    USES_JSON = 4,
+    USES_DEVICE = 8 /* --device, --device-limit, --soft-placement; part of USES_LOAD */
 };
 
 typedef struct invocation {
     const char *const *words; /* what is no option */
     uint32_t word_count;
     ebb_load_options load;
+    const char *device_limits; /* "64M,1G", "GPU:0=2G"; NULL: none */
+    bool is_soft;              /* an absent device is replaced by the first one */
     bool is_json;
     const void *values; /* the command's own struct */
 } invocation;

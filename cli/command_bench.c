@@ -229,7 +229,7 @@ static int run(const invocation *call)
 
     if (with.load.batch == 0) with.load.batch = 1;
     b.count = with.load.lanes != 0 ? with.load.lanes : 1;
-    if (!session_open(&s)) return EXIT_FAILED;
+    if (!session_open_with(&s, call)) return EXIT_FAILED;
     interrupt_watch();
     if (session_load(&s, &with, call->words[0], &model)) {
         ebb_model_info_read(model, &b.info);

@@ -96,7 +96,7 @@ static int run(const invocation *call)
         free(p);
         return EXIT_USAGE;
     }
-    if (training_job_open(&p->t, &v->words)) {
+    if (training_job_open(&p->t, call, &v->words)) {
         if (training_job_load(&p->t, call)) {
             const ebb_status status = evaluate(p);
             if (status == EBB_OK) show(p);
@@ -133,6 +133,6 @@ const command command_evaluate = {
     .values_bytes = sizeof(values),
     .words_min = 1,
     .words_max = 1,
-    .uses = USES_FILE | USES_JSON,
+    .uses = USES_FILE | USES_DEVICE | USES_JSON,
     .run = run,
 };

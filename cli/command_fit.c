@@ -266,7 +266,7 @@ static int run(const invocation *call)
         free(p);
         return EXIT_USAGE;
     }
-    if (training_job_open(&p->t, &p->v->words)) {
+    if (training_job_open(&p->t, call, &p->v->words)) {
         const ebb_status status = check_targets(p->v, &p->t.s.error);
         if (status != EBB_OK)
             code = session_exit_code(&p->t.s, status);
@@ -337,6 +337,6 @@ const command command_fit = {
     .values_bytes = sizeof(values),
     .words_min = 1,
     .words_max = 1,
-    .uses = USES_FILE | USES_JSON,
+    .uses = USES_FILE | USES_DEVICE | USES_JSON,
     .run = run,
 };

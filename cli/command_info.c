@@ -33,6 +33,44 @@ static ebb_status read_facts(session *s, const invocation *call, ebb_model model
     return status;
 }
 
+/* Weights that are kept small: how many of each kind, "8 int8, 2 float16 without zeros". */
+typedef struct shrunk {
+    uint32_t counts[2][EBB_BOOL + 1]; /* by sparse, by stored type */
+    uint32_t count;
+} shrunk;
+
+static shrunk count_shrunk(ebb_model model, uint32_t weights)
+{
+    shrunk s = {0};
+
+    for (uint32_t i = 0; i < weights; i++) {
+        ebb_tensor_info w = {0};
+        if (ebb_model_weight(model, i, &w) != EBB_OK) break;
+        if ((w.stored == w.dtype && !w.sparse) || w.stored > EBB_BOOL) continue;
+        s.counts[w.sparse][w.stored]++;
+        s.count++;
+    }
+    return s;
+}
+
+static const char *text_shrunk(text_buffer *buffer, const shrunk *s)
+{
+    size_t used = 0;
+
+    buffer->text[0] = '\0';
+    for (int sparse = 0; sparse < 2; sparse++) {
+        for (int dtype = 0; dtype <= EBB_BOOL; dtype++) {
+            if (s->counts[sparse][dtype] == 0 || used >= sizeof buffer->text) continue;
+            const int length = snprintf(buffer->text + used, sizeof buffer->text - used,
+                                        "%s%" PRIu32 " %s%s", used > 0 ? ", " : "",
+                                        s->counts[sparse][dtype], ebb_dtype_name((ebb_dtype)dtype),
+                                        sparse ? " without zeros" : "");
+            if (length > 0) used += (size_t)length;
+        }
+    }
+    return buffer->text;
+}
+
 /* -- JSON ---------------------------------------------------------------------------- */
 
 static void put_tensor(json_output *j, const ebb_tensor_info *info)
@@ -70,6 +108,9 @@ static void put_weights(json_output *j, ebb_model model, uint32_t count)
         if (ebb_model_weight(model, i, &weight) != EBB_OK) break;
         put_tensor(j, &weight);
         json_bool(j, "trainable", weight.trainable);
+        json_text(j, "stored", ebb_dtype_name(weight.stored));
+        json_bool(j, "sparse", weight.sparse);
+        json_count(j, "stored_bytes", weight.stored_bytes);
         json_object_end(j);
     }
     json_array_end(j);
@@ -92,6 +133,7 @@ static void write_json(const facts *f, ebb_model model, bool has_weights)
     json_count(&j, "flops_per_row", f->plan.flops);
     put_ports(&j, "inputs", &f->inputs);
     put_ports(&j, "outputs", &f->outputs);
+    json_text(&j, "device", f->info.device);
     json_count(&j, "live_bytes", f->memory.live);
     json_classes(&j, "classes", f->memory.by_class);
     json_count(&j, "load_ns", f->info.load_ns);
@@ -107,7 +149,11 @@ static void add_tensor(table *t, const char *what, const ebb_tensor_info *info)
 
     table_add(t, "%s", what);
     table_add(t, "%s", info->name);
-    table_add(t, "%s", ebb_dtype_name(info->dtype));
+    if (info->stored == info->dtype || info->stored == EBB_DTYPE_NONE)
+        table_add(t, "%s%s", ebb_dtype_name(info->dtype), info->sparse ? " without zeros" : "");
+    else
+        table_add(t, "%s as %s%s", ebb_dtype_name(info->dtype), ebb_dtype_name(info->stored),
+                  info->sparse ? " without zeros" : "");
     table_add(t, "%s", text_shape(&shape, info->dims, info->rank));
 }
 
@@ -136,9 +182,16 @@ static void write_text(const facts *f, ebb_model model, bool has_weights)
              text_grouped(&a, f->info.parameters), text_grouped(&b, f->info.parameters_trainable),
              f->info.weights);
     write_line("parameters", line);
+    const shrunk small = count_shrunk(model, f->info.weights);
+    if (small.count > 0) {
+        snprintf(line, sizeof line, "%" PRIu32 " weight%s: %s", small.count,
+                 small.count == 1 ? "" : "s", text_shrunk(&a, &small));
+        write_line("kept small", line);
+    }
     snprintf(line, sizeof line, "%s bytes: %s", text_grouped(&a, f->memory.live),
              text_classes(&b, f->memory.by_class));
     write_line("memory", line);
+    write_line("device", f->info.device);
     write_line("loaded in", text_duration(&a, f->info.load_ns));
     putchar('\n');
     table_open(&t, "|name|type|shape");
@@ -160,7 +213,7 @@ static int run(const invocation *call)
     session s;
     int code = EXIT_FAILED;
 
-    if (!session_open(&s)) return EXIT_FAILED;
+    if (!session_open_with(&s, call)) return EXIT_FAILED;
     if (session_load(&s, call, call->words[0], &model)) {
         if (read_facts(&s, call, model, &f) != EBB_OK) {
             complain_of(&s.error);

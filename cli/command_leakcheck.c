@@ -211,7 +211,7 @@ static int run(const invocation *call)
     session s;
     int code = EXIT_FAILED;
 
-    if (!session_open(&s)) return EXIT_FAILED;
+    if (!session_open_with(&s, call)) return EXIT_FAILED;
     interrupt_watch();
     if (v->beside == NULL || start_witness(&s, call, v, &w))
         code = v->is_training ? check_training(&s, call, &w) : check(&s, call, NULL, &w);

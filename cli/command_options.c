@@ -46,6 +46,11 @@ static bool read_scaled(const char *text, const unit *units, uint64_t *value)
     return false;
 }
 
+bool size_read(const char *text, uint64_t *bytes)
+{
+    return read_scaled(text, size_units, bytes);
+}
+
 static bool read_whole(const char *text, uint32_t least, uint32_t *value)
 {
     char *end = NULL;

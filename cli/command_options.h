@@ -53,6 +53,9 @@ bool options_parse(const option_sets *sets, const char *command_name, int argc, 
                    const char **words, uint32_t *word_count);
 void options_print(const option_sets *sets);
 
+/* "64M", "1.5G", "65536"; false: no size. */
+bool size_read(const char *text, uint64_t *bytes);
+
 /* The candidate most like `name`, or NULL when none is near. `next` yields candidates until NULL.
  */
 const char *text_nearest(const char *name, const char *(*next)(void *context, uint32_t index),

@@ -11,7 +11,25 @@ typedef struct values {
     bool is_training, is_search;
 } values;
 
-static void write_json(const invocation *call, const ebb_plan *p, bool fits)
+/* The device that was planned for. */
+typedef struct planned_device {
+    char name[EBB_DEVICE_NAME_BYTES];
+    ebb_memory memory;
+} planned_device;
+
+static planned_device device_of(session *s, const invocation *call)
+{
+    planned_device d = {.name = ""};
+
+    if (ebb_device_exists(s->runtime, call->load.device))
+        ebb_device_text_read(call->load.device, d.name, NULL);
+    if (d.name[0] == 0) ebb_device_scope_read(s->runtime, d.name, NULL);
+    ebb_device_memory_read(s->runtime, d.name, &d.memory, NULL);
+    return d;
+}
+
+static void write_json(const invocation *call, const ebb_plan *p, const planned_device *d,
+                       bool fits)
 {
     json_output j = {0};
 
@@ -21,6 +39,8 @@ static void write_json(const invocation *call, const ebb_plan *p, bool fits)
     json_count(&j, "total", p->total);
     json_count(&j, "peak", p->peak);
     json_count(&j, "limit", call->load.bytes_max);
+    json_text(&j, "device", d->name);
+    json_count(&j, "device_limit", d->memory.limit);
     json_bool(&j, "fits", fits);
     json_count(&j, "file_bytes", p->file_bytes);
     json_count(&j, "parameters", p->parameters);
@@ -40,9 +60,9 @@ static void add_row(table *t, const char *name, uint64_t bytes)
     table_add(t, "%s", bytes < 1024 ? "" : text_size(&size, bytes));
 }
 
-static void write_text(const ebb_plan *p)
+static void write_text(const ebb_plan *p, const planned_device *d)
 {
-    text_buffer parameters, flops, file;
+    text_buffer parameters, flops, file, limit;
     table t;
 
     table_open(&t, "class|>bytes|>");
@@ -56,6 +76,22 @@ static void write_text(const ebb_plan *p)
            "; %s parameters, %s operations a row, file of %s bytes\n",
            p->batch, p->lanes, p->threads, text_grouped(&parameters, p->parameters),
            text_grouped(&flops, p->flops), text_grouped(&file, p->file_bytes));
+    if (d->memory.limit > 0)
+        printf("on %s, which is limited to %s bytes\n", d->name,
+               text_grouped(&limit, d->memory.limit));
+}
+
+/* A limit was too low even for planning: what it is without any. */
+static void plan_freely(const invocation *call, ebb_plan *plan)
+{
+    ebb_load_options load = call->load;
+    session s;
+
+    load.bytes_max = 0;
+    load.device = NULL;
+    if (!session_open(&s)) return;
+    ebb_model_plan(s.runtime, call->words[0], &load, plan, NULL);
+    session_close(&s, EXIT_DONE);
 }
 
 static int plan_load(session *s, const invocation *call)
@@ -63,17 +99,14 @@ static int plan_load(session *s, const invocation *call)
     ebb_plan plan = {0};
     const ebb_status status =
         ebb_model_plan(s->runtime, call->words[0], &call->load, &plan, &s->error);
-    if (status == EBB_E_MEMORY && plan.total == 0) { /* the limit is too low even for planning */
-        ebb_load_options unlimited = call->load;
-        unlimited.bytes_max = 0;
-        ebb_model_plan(s->runtime, call->words[0], &unlimited, &plan, NULL);
-    }
+    if (status == EBB_E_MEMORY && plan.total == 0) plan_freely(call, &plan);
     const bool is_over = status == EBB_E_MEMORY && plan.total > 0;
     if (status == EBB_OK || is_over) {
+        const planned_device device = device_of(s, call);
         if (call->is_json)
-            write_json(call, &plan, !is_over);
+            write_json(call, &plan, &device, !is_over);
         else
-            write_text(&plan);
+            write_text(&plan, &device);
     }
     int code = EXIT_DONE;
     if (status != EBB_OK) code = complain_of(&s->error);
@@ -91,7 +124,7 @@ static int run(const invocation *call)
         complain("plan: --largest-batch needs --train and --limit");
         return EXIT_USAGE;
     }
-    if (!session_open(&s)) return EXIT_FAILED;
+    if (!session_open_with(&s, call)) return EXIT_FAILED;
     const int code = v->is_training ? plan_training_run(&s, &training) : plan_load(&s, call);
     return session_close(&s, code);
 }
@@ -110,10 +143,10 @@ const command command_plan = {
     .summary = "bytes a load or a training will take, by class, without loading",
     .usage = "MODEL [options]",
     .help = "States what the ledger will hold after a load, to the byte, and the peak while\n"
-            "loading, without reading a weight. With --limit, status 1 says that the model\n"
-            "does not fit. With --train, the same for training beside the model, with the\n"
-            "settings of the file or those given; --limit is for both together then, and\n"
-            "activations are computed again rather than kept when they do not fit.",
+            "loading, without reading a weight. With --limit or --device-limit, status 1 says\n"
+            "that the model does not fit. With --train, the same for training beside the model,\n"
+            "with the settings of the file or those given; --limit is for both together then,\n"
+            "and activations are computed again rather than kept when they do not fit.",
     .example = "  ebb plan model.keras\n"
                "  ebb plan --batch 32 --lanes 4 --limit 64M model.keras\n"
                "  ebb plan --train --optimizer adam --loss mse --limit 2G --largest-batch "

@@ -219,7 +219,7 @@ static int run(const invocation *call)
             "predict: --input is missing; usage: ebb predict MODEL --input FILE [--output FILE]");
         return EXIT_USAGE;
     }
-    if (!session_open(&p.s)) return EXIT_FAILED;
+    if (!session_open_with(&p.s, call)) return EXIT_FAILED;
     if (session_load(&p.s, call, call->words[0], &p.model)) {
         const ebb_status status = predict(&p);
         if (status == EBB_OK && p.v->has_stats) report_stats(&p);

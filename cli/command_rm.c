@@ -8,7 +8,7 @@
 #include "session.h"
 
 typedef struct values {
-    bool is_dry;
+    bool is_dry, takes_everything;
 } values;
 
 static void show_json(json_output *j, const char *path, ebb_status status, const ebb_error *error,
@@ -53,8 +53,10 @@ static int run(const invocation *call)
         const char *path = call->words[i];
         ebb_receipt receipt = {0};
         ebb_error error = {0};
-        const ebb_status status = v->is_dry ? ebb_file_remove_check(path, &receipt, &error)
-                                            : ebb_file_remove(path, &receipt, &error);
+        ebb_remove_options how = EBB_REMOVE_OPTIONS_INIT;
+        how.dry_run = v->is_dry;
+        how.everything = v->takes_everything;
+        const ebb_status status = ebb_file_remove_with(path, &how, &receipt, &error);
         if (status != EBB_OK) code = complain_of(&error);
         if (call->is_json)
             show_json(&j, path, status, &error, &receipt);
@@ -67,6 +69,8 @@ static int run(const invocation *call)
 
 static const option options[] = {
     {"dry-run", OPTION_FLAG, offsetof(values, is_dry), NULL, "only tell what would be removed"},
+    {"force", OPTION_FLAG, offsetof(values, takes_everything), NULL,
+     "a model folder goes with what else is in it"},
     {0},
 };
 
@@ -74,9 +78,10 @@ const command command_rm = {
     .name = "rm",
     .summary = "removes model files and folders, with a receipt",
     .usage = "MODEL... [options]",
-    .help = "Removes a .keras or .h5 file, or the members of a model folder and the folder.\n"
-            "A folder with anything else in it is left whole, links are never followed, and\n"
-            "a name that is not a model's is refused.",
+    .help = "Removes a .keras or .h5 file, or the members of a model folder (.keras or\n"
+            "SavedModel) and the folder. A folder with anything else in it is left whole\n"
+            "unless --force is given, links are never followed, and what is not a model is\n"
+            "refused.",
     .example = "  ebb rm --dry-run old.keras\n"
                "  ebb rm old.keras saved_model_folder",
     .options = options,

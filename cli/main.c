@@ -24,6 +24,8 @@ static const command *const commands[] = {
 static const option file_options[] = {
     {"architecture", OPTION_TEXT, offsetof(ebb_load_options, architecture), "FILE",
      "JSON file with the architecture, for files with weights only"},
+    {"signature", OPTION_TEXT, offsetof(ebb_load_options, signature), "NAME",
+     "of a SavedModel folder: run this signature of its graph"},
     {0},
 };
 static const option load_options[] = {
@@ -39,8 +41,15 @@ static const option load_options[] = {
      "most memory the model may take: 64M, 1.5G"},
     {"inference-only", OPTION_FLAG, offsetof(ebb_load_options, inference_only), NULL,
      "least memory; weights cannot be read back"},
-    {"device", OPTION_TEXT, offsetof(ebb_load_options, device), "NAME",
-     "where it runs (default: CPU:0)"},
+    {0},
+};
+static const option device_options[] = {
+    {"device", OPTION_TEXT, offsetof(invocation, load.device), "NAME",
+     "where it runs: CPU:0, /GPU:0 (default: CPU:0)"},
+    {"device-limit", OPTION_TEXT, offsetof(invocation, device_limits), "SIZES",
+     "divide CPU:0 into parts with these limits: 64M,1G,none; GPU:0=2G for another one"},
+    {"soft-placement", OPTION_FLAG, offsetof(invocation, is_soft), NULL,
+     "take CPU:0 where the device is not there"},
     {0},
 };
 
@@ -58,15 +67,19 @@ static const option help_options[] = {
 };
 static const option no_options[] = {{0}};
 
-#define SETS_MAX 4
+#define SETS_MAX 5
 
 static size_t collect_sets(const command *c, option_set sets[SETS_MAX], void *values,
-                           ebb_load_options *load, common *shared)
+                           invocation *call, common *shared)
 {
+    ebb_load_options *load = call != NULL ? &call->load : NULL;
     size_t count = 0;
 
     sets[count++] = (option_set){"options", c->options != NULL ? c->options : no_options, values};
     if (c->uses & USES_LOAD) sets[count++] = (option_set){"loading", load_options, load};
+    const bool has_model = c->uses & (USES_LOAD | USES_FILE);
+    if (c->uses & (USES_LOAD | USES_DEVICE)) /* without a model, not --device itself */
+        sets[count++] = (option_set){"devices", device_options + !has_model, call};
     if (c->uses & USES_FILE) sets[count++] = (option_set){"file", file_options, load};
     sets[count++] =
         (option_set){"output", c->uses & USES_JSON ? json_options : help_options, shared};
@@ -149,7 +162,7 @@ static int run_command(const command *c, int argc, char **argv)
         goto done;
     }
     if (c->defaults != NULL) memcpy(values, c->defaults, c->values_bytes);
-    const option_sets all = {sets, collect_sets(c, sets, values, &call.load, &shared)};
+    const option_sets all = {sets, collect_sets(c, sets, values, &call, &shared)};
     if (!options_parse(&all, c->name, argc, argv, words, &call.word_count)) goto done;
     call.words = words;
     call.values = values;

@@ -10,6 +10,8 @@ typedef struct session {
 } session;
 
 bool session_open(session *s);
+/* With the devices that the shared options say. */
+bool session_open_with(session *s, const invocation *call);
 /* Loads as the shared options say. */
 bool session_load(session *s, const invocation *call, const char *path, ebb_model *model);
 /* The EXIT_ number of a call's status: a fault is reported, one of an argument is EXIT_USAGE. */

@@ -3,10 +3,10 @@
 
 #include "console.h"
 
-bool training_job_open(training_job *j, const training_job_words *words)
+bool training_job_open(training_job *j, const invocation *call, const training_job_words *words)
 {
     *j = (training_job){.words = words};
-    return session_open(&j->s);
+    return session_open_with(&j->s, call);
 }
 
 bool training_job_load(training_job *j, const invocation *call)

@@ -24,7 +24,7 @@ typedef struct training_job {
 } training_job;
 
 /* false: the fault was reported, nothing is open. */
-bool training_job_open(training_job *j, const training_job_words *words);
+bool training_job_open(training_job *j, const invocation *call, const training_job_words *words);
 /* Loads the model of the first word and watches for Ctrl-C; false: the fault was reported. */
 bool training_job_load(training_job *j, const invocation *call);
 /* Names of the model's inputs and outputs; the data of the words. */

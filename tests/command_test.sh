@@ -90,7 +90,7 @@ err "^ebb: unknown command 'sumary'; did you mean 'summary'"
 run 2 unknown-far qqqqqqqqqqqq
 err "unknown command 'qqqqqqqqqqqq'; .*--help"
 run 2 help-of-unknown help nonsense
-for command in demo summary info check plan predict bench leakcheck convert rm layers; do
+for command in demo summary info check plan predict bench leakcheck profile convert rm layers devices; do
     run 0 "help-$command" "$command" --help
     out "^usage: ebb $command"
     out '^example:'
@@ -128,7 +128,7 @@ err '^ebb: --batch: '
 head -c 20000 "$mlp" >"$work/cut.keras"
 head -c 20000 "$cnn" >"$work/cut.h5"
 : >"$work/empty.keras"
-for command in summary info check plan bench leakcheck; do
+for command in summary info check plan bench leakcheck profile; do
     run 3 "missing-$command" "$command" "$work/none.keras"
     err '^ebb: .*none\.keras: '
     run 3 "cut-keras-$command" "$command" "$work/cut.keras"
@@ -262,6 +262,37 @@ absent "$work/bad"
 run 3 predict-missing-model predict "$work/none.keras" --input "$x"
 run 3 predict-device predict "$mlp" --input "$x" --device TPU:7
 err 'TPU:7'
+run 3 predict-device-text predict "$mlp" --input "$x" --device CPU:x
+err "number of the device is 'x'"
+run 0 predict-soft predict "$mlp" --input "$x" --device /GPU:7 --soft-placement
+
+# -- devices --------------------------------------------------------------------------------------------------
+run 0 devices-text devices
+out '^physical +description +logical$'
+out '^CPU:0 +CPU:0 +none '
+run 0 devices-json devices --json
+json 'd["physical"][0]["name"] == "CPU:0" and d["logical"][0]["limit"] == 0 and d["logical"][0]["live"] > 0'
+run 0 devices-divided devices --device-limit 64M,none,1.5G --json
+json '[l["limit"] for l in d["logical"]] == [64 << 20, 0, 3 << 29] and d["physical"][0]["logical"] == 3'
+run 0 devices-there devices /cpu:0
+run 1 devices-absent devices /GPU:63 --json
+json 'd == {"device": "GPU:63", "exists": False}'
+run 2 devices-nonsense devices XPU
+err "unknown attribute 'XPU'"
+run 3 devices-limit devices --device-limit 64M,much
+err "got 'much'"
+run 3 devices-limit-device devices --device-limit GPU:63=64M
+err 'no such physical device as GPU:63'
+run 0 info-device info "$mlp" --device /CPU:1 --device-limit none,64M --json
+json 'd["device"] == "CPU:1"'
+run 1 plan-device plan "$cnn" --device CPU:1 --device-limit none,300K --json
+err 'CPU:1 is limited to 307200 bytes, 0 in use'
+json 'not d["fits"] and d["device"] == "CPU:1" and d["device_limit"] == 307200 and d["total"] > 0'
+run 1 plan-device-tiny plan "$cnn" --device CPU:1 --device-limit none,8K --json
+err 'CPU:1 is limited to'
+json 'not d["fits"] and d["total"] > 0'
+run 0 plan-device-enough plan "$cnn" --device CPU:1 --device-limit none,64M
+out '^on CPU:1, which is limited to 67,108,864 bytes'
 
 # -- bench, leakcheck, demo -----------------------------------------------------------------------------------
 run 0 bench-text bench "$mlp" --runs 50 --warmup 0
@@ -270,6 +301,19 @@ out '50 predictions'
 out '^rows/s '
 run 0 bench-json bench "$cnn" --seconds 50ms --lanes 2 --batch 4 --json
 json 'd["rows"] == 4 and d["lanes"] == 2 and d["min_ns"] <= d["median_ns"] <= d["p99_ns"] <= d["max_ns"] and d["runs"] > 0'
+run 0 profile-text profile "$mlp" --runs 3
+out '^current [0-9,]+, peak [0-9,]+ bytes at '
+out '^predict: 3, mean '
+run 0 profile-json profile "$cnn" --input "$models/digits_x.npy" --json
+json 'd["peak"] == max(m["bytes"] for m in d["moments"]) and len(d["spans"]) == 12 and d["current"] < d["peak"]'
+json 'all(sum(m["owners"]) == m["bytes"] == sum(m["classes"]) for m in d["moments"])'
+run 0 profile-files profile "$mlp" --out "$work/p.svg" --out "$work/profile/"
+out '^profile written: .*p\.svg$'
+name=profile-svg
+if grep -q '</svg>' "$work/p.svg" && [ "$(ls "$work/profile" | wc -l)" -eq 4 ]; then pass; else fault "$name" 'files missing'; fi
+run 2 profile-ending profile "$mlp" --out "$work/p.png"
+err "ends with .svg"
+absent "$work/p.png"
 run 0 leakcheck-text leakcheck "$mlp" --cycles 30 --beside "$cnn"
 out '^ +cycle +live before'
 out '^ +30 '
@@ -450,6 +494,73 @@ err 'No such file'
 run 3 convert-missing convert "$work/none.keras" "$work/from_none.keras"
 absent "$work/from_none.keras"
 run 2 convert-one-word convert "$mlp"
+# -- quantize, prune, compare -----------------------------------------------------------------------------
+for type in int8 float16 bfloat16; do
+    run 0 "quantize to $type" quantize "$mlp" "$work/q.keras" --to $type --min 256 --json
+    json 'd["changed"] == 2 and d["kept"] == 2 and d["weights_after"] < d["weights_before"] and d["file_after"] < d["file_before"]'
+    run 0 "info of $type" info "$work/q.keras"
+    out "^kept small +2 weights: 2 $type\$"
+    run 0 "summary of $type" summary "$work/q.keras"
+    out "^ Kept small: 2 weights, 0.01 MB as 0.0[01] MB \\($type\\)\$"
+    run 0 "compare $type" compare "$mlp" "$work/q.keras" --input "$x" --atol 0.02 --json
+    json 'd["agree"] and d["b"]["weights_bytes"] < d["a"]["weights_bytes"] and d["outputs"][0]["cosine"] > 0.999'
+    run 0 "plain file of $type" convert "$work/q.keras" "$work/float.keras"
+    run 0 "compare plain $type" compare "$work/q.keras" "$work/float.keras" --atol 1e-5
+    out '^the models agree'
+    run 0 "shrunk file of $type" convert --shrunk "$work/q.keras" "$work/again.keras"
+    if cmp -s "$work/q.keras" "$work/again.keras"; then pass; else fault "$name" 'another file'; fi
+    run 0 "leakcheck $type" leakcheck "$work/q.keras" --cycles 5
+done
+run 0 prune prune "$mlp" "$work/p.keras" --sparsity 0.8 --min 256 --verbose
+out '^dense/kernel +Dense +12,288 +[0-9,]+ +[0-9.]+ +80\.0 %'
+out '^2 weights changed, 2 kept; .* 80\.0 % zeros'
+run 0 prune-quantize quantize "$work/p.keras" "$work/pq.keras" --min 256
+run 0 prune-info info --weights "$work/pq.keras"
+out 'float32 as int8 without zeros'
+run 0 prune-groups prune "$mlp" "$work/p.keras" --groups 2:4 --only digit/kernel --min 256 --verbose --json
+json 'd["changed"] == 1 and d["sparsity"] == 0.5 and len(d["weights"]) == 4'
+run 0 prune-global prune "$mlp" "$work/p.keras" --global --sparsity 0.3 --skip digit --min 256
+run 2 prune-all prune "$mlp" "$work/none.keras" --sparsity 1
+absent "$work/none.keras"
+run 2 prune-groups-wrong prune "$mlp" "$work/none.keras" --groups 2of4
+err 'KEEP:OF'
+run 2 quantize-type quantize "$mlp" "$work/none.keras" --to int4
+err 'int4'
+run 3 quantize-only quantize "$mlp" "$work/none.keras" --only Conv2D
+err 'Conv2D'
+run 3 quantize-keep quantize "$mlp" "$work/p.keras" --keep
+err 'a file of this name already'
+absent "$work/none.keras"
+run 1 compare-differs compare "$mlp" "$work/p.keras" --input "$x" --rtol 1e-6 --atol 1e-6
+out '^the models differ'
+run 0 compare-same compare "$mlp" "$mlp" --exact
+run 3 compare-other compare "$mlp" "$work/none.keras"
+run 2 compare-one compare "$mlp"
+
+run 0 convert-savedmodel convert --to savedmodel "$cnn" "$work/served/"
+out '^wrote .*served/: [0-9]+ weights, [0-9,]+ bytes'
+no_err
+run 0 predict-savedmodel predict "$work/served" --input "$x" --output "$work/c.npy"
+near "$work/c.npy" $models/digits_cnn_y.npy
+run 0 convert-slash convert --json "$mlp" "$work/served/"
+json 'd["weights"] == 4 and d["bytes"] > 20000'
+run 3 convert-savedmodel-keep convert --keep --to savedmodel "$mlp" "$work/served"
+err 'already'
+run 2 convert-no-ending convert "$mlp" "$work/plain"
+err '--to savedmodel'
+run 2 convert-to-what convert --to onnx "$mlp" "$work/plain"
+err 'savedmodel'
+run 2 convert-savedmodel-deflate convert --deflate --to savedmodel "$mlp" "$work/plain"
+err 'deflate'
+run 3 convert-savedmodel-file convert --to savedmodel "$mlp" "$work/float.keras"
+err 'a SavedModel is a folder'
+touch "$work/served/mine"
+run 3 convert-savedmodel-foreign convert --to savedmodel "$mlp" "$work/served"
+err "mine"
+rm "$work/served/mine"
+run 0 rm-savedmodel rm "$work/served"
+absent "$work/served"
+absent "$work/plain"
 
 # -- rm, layers -------------------------------------------------------------------------------------------
 cp "$mlp" "$work/gone.keras"
@@ -480,6 +591,28 @@ run 0 rm-folder rm "$work/strange"
 out ': 3 files, '
 out '^  model\.weights\.h5'
 absent "$work/strange"
+
+# -- SavedModel folders -----------------------------------------------------------------------------------
+python3 -c "import sys, zipfile; zipfile.ZipFile('tests/golden/savedmodel.zip').extractall(sys.argv[1])" "$work/saved"
+run 0 saved-check check "$work/saved/keras2"
+run 0 saved-info info "$work/saved/keras2" --json
+json 'd["format"] == "savedmodel" and d["layers"] == 6'
+run 0 saved-summary summary "$work/saved/module"
+out '^ Signature: serving_default'
+run 0 saved-signature summary --signature other "$work/saved/module"
+out '^ Signature: other'
+run 3 saved-no-signature summary --signature none "$work/saved/module"
+err "its signatures: .*'other'"
+run 3 saved-no-model info "$work/saved"
+err 'a folder that is not a model'
+echo mine >"$work/saved/module/variables/mine.txt"
+run 3 rm-saved-foreign rm "$work/saved/module"
+err 'variables/mine\.txt'
+run 0 rm-saved-force rm --force "$work/saved/module"
+out ': 5 files, '
+absent "$work/saved/module/"
+run 0 rm-saved rm "$work/saved/sharded"
+out ': 6 files, '
 
 run 0 layers layers
 out '^Conv2D +convolution'

@@ -8,7 +8,7 @@ models=${BENCH_MODELS:-$build/bench-models}
 python=${PYTHON:-python3}
 
 cmake -S . -B "$build" -DEBB_BENCH=ON >"$build/bench.log" 2>&1 &&
-    cmake --build "$build" --target bench_latency bench_lifecycle bench_lifecycle_train bench_train_step \
+    cmake --build "$build" --target bench_latency bench_lifecycle bench_lifecycle_train bench_train_step bench_shrink \
     >>"$build/bench.log" 2>&1 || {
     cat "$build/bench.log"
     exit 1
@@ -39,6 +39,10 @@ else
         echo "$model: $("$build/bench/bench_latency" "$models/$model.keras")"
     done
 fi
+for model in mlp mobilenetv2 resnet50; do
+    echo "-- $model with smaller weights"
+    "$build/bench/bench_shrink" "$models/$model.keras"
+done
 echo "-- models trained and dropped"
 "$build/bench/bench_lifecycle_train"
 echo "-- training, 32 rows"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the tests. all: gcc and clang with -Werror, ASan+UBSan, tidy, demo. quick: gcc. tsan: thread sanitizer.
-# conformance: the folder EBB_SHARED names. fuzz: every target for FUZZ_SECONDS.
+# examples: those alone. conformance: the folder EBB_SHARED names. fuzz: every target for FUZZ_SECONDS.
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc 2>/dev/null || echo 2)
@@ -60,10 +60,15 @@ all() {
     if sh tests/install_test.sh build-gcc; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
+examples() {
+    configure build-examples -DEBB_TESTS=OFF -DEBB_EXAMPLES=ON
+    run build-examples -L examples
+}
+
 tsan() {
     configure build-tsan -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DEBB_SANITIZE=thread \
         -DEBB_ONEDNN=OFF
-    run build-tsan -R 'handle|region|ledger|lifecycle|threads|files|arrays|limits|json|training_test|training_robust|fit_test|feed|scope|callback'
+    run build-tsan -R 'handle|region|ledger|lifecycle|threads|files|arrays|limits|json|training_test|training_robust|fit_test|feed|scope|callback|^example_|^guide_'
 }
 
 conformance() {

@@ -48,15 +48,19 @@ typedef struct ebb_load_options {
     uint32_t lanes;           /**< predictions of this model that may run at once; 0 = 1 */
     uint32_t threads;         /**< per prediction; 0 = chosen from the work */
     uint32_t plans_max;       /**< cached plans for other shapes; 0 = 8 */
-    const char *device;       /**< "CPU:0"; NULL = that */
+    const char *device;       /**< "CPU:0", in any form of ebb/device.h; NULL = the thread's
+                                   device scope, or the first device */
     const char *architecture; /**< JSON file with the architecture, for files with weights only */
     bool inference_only;      /**< fold and pack freely: the least memory; weights cannot be read
                                    back or set, and the model cannot be trained */
     ebb_scope scope;          /**< where the model lives; {0} = in the runtime itself */
+    const char *signature;    /**< of a SavedModel folder: run this one of its graph; NULL = its
+                                   layers where tf.keras saved them and ebb has them, else
+                                   "serving_default", else "serve", else the only one */
 } ebb_load_options;
 #define EBB_LOAD_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(ebb_load_options), 0, 0, 0, 0, 0, 0, NULL, NULL, false, {0}                         \
+        sizeof(ebb_load_options), 0, 0, 0, 0, 0, 0, NULL, NULL, false, {0}, NULL                   \
     }
 
 /** Bytes a load will take, stated without reading a weight. */
@@ -79,35 +83,48 @@ typedef struct ebb_tensor_info {
     uint32_t rank;
     int64_t dims[EBB_RANK_MAX]; /**< -1 = any */
     bool trainable;             /**< weights only */
-    uint64_t reserved[2];
+    bool sparse;                /**< weights only: kept without zeros (ebb/shrink.h) */
+    ebb_dtype stored;           /**< weights only: the type it is kept in; `dtype` is what it reads
+                                     as */
+    uint64_t stored_bytes;      /**< weights only: what it takes in memory; 0 = not kept
+                                     (inference_only) */
 } ebb_tensor_info;
 
 typedef struct ebb_model_info {
     char name[128];
     char path[512];
-    char format[32];                           /**< "keras", "h5" */
+    char format[32];                           /**< "keras", "h5", "savedmodel" */
     char keras_version[32];                    /**< as the file states it; may be empty */
     uint32_t inputs, outputs, layers, weights; /**< counts */
     uint64_t parameters, parameters_trainable;
     uint32_t batch, lanes, threads;
     bool inference_only;
     uint64_t load_ns; /**< wall time of the load */
+    char device[32];  /**< the logical device it is on: "CPU:0" */
     uint64_t reserved[4];
 } ebb_model_info;
 
 /**
  * States what a load would take. Reads the file's directory and configuration, no weights.
- * @return EBB_OK; EBB_E_NOT_FOUND; EBB_E_FORMAT; EBB_E_SHAPE and EBB_E_DTYPE (layers or weights do
- *         not fit together); EBB_E_UNSUPPORTED; EBB_E_MEMORY (limit below the plan; *plan is filled
- *         all the same); EBB_E_ARGUMENT; EBB_E_STALE; EBB_E_IO
+ * @return EBB_OK; EBB_E_NOT_FOUND (no such file, or no such device: names those that are there);
+ *         EBB_E_FORMAT; EBB_E_SHAPE and EBB_E_DTYPE (layers or weights do
+ *         not fit together); EBB_E_UNSUPPORTED; EBB_E_MEMORY (a limit of the model, its scope, its
+ *         device or the runtime is below the plan: says what is asked, what is live, and which
+ *         model could go; *plan is filled all the same); EBB_E_ARGUMENT; EBB_E_STALE; EBB_E_IO
  */
 EBB_API ebb_status ebb_model_plan(ebb_runtime runtime, const char *path,
                                   const ebb_load_options *options, ebb_plan *plan,
                                   ebb_error *error);
 
 /**
- * Loads a model: `.keras` (file or directory) or `.h5`/`.hdf5`. Ready means ready: kernels made,
- * memory touched, the first prediction as fast as the thousandth, and none allocates.
+ * Loads a model: `.keras` (file or directory), `.h5`/`.hdf5`, or a SavedModel folder. Ready means
+ * ready: kernels made, memory touched, the first prediction as fast as the thousandth, and none
+ * allocates.
+ *
+ * A SavedModel folder that tf.keras 2 wrote is read as its layers, like a file of Keras. Others
+ * (what Keras 3's export writes, what TensorFlow itself saved), and those with custom layers, run
+ * as the graph of one signature: such a model predicts, and its variables are read and set by their
+ * names, but it has no layers, so that it cannot be saved, cloned, cut or compiled.
  * A load that fails leaves nothing behind.
  * @return as ebb_model_plan()
  */
@@ -120,10 +137,12 @@ typedef struct ebb_unload_options {
     size_t struct_size;
     uint64_t deadline_ns; /**< longest wait for calls in flight; 0 = for ever. When it passes the
                                model stays loaded and usable: EBB_E_BUSY */
+    bool everything;      /**< ebb_model_delete() only: a model folder goes with what else is in it.
+                               Links in it are removed, what they lead to is not */
 } ebb_unload_options;
 #define EBB_UNLOAD_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(ebb_unload_options), 0                                                              \
+        sizeof(ebb_unload_options), 0, false                                                       \
     }
 
 /**
@@ -136,7 +155,8 @@ EBB_API ebb_status ebb_model_unload(ebb_model model, const ebb_unload_options *o
 
 /**
  * Unloads and removes the file or folder the model came from: a `.keras` or `.h5` file, or the
- * members of a model folder (and the folder when nothing else is in it). Links are never followed.
+ * members of a model folder (`.keras` or SavedModel) with the folder, when nothing else is in it,
+ * or with `everything`. Links are never followed.
  * The receipt lists what was removed. @return as unload; EBB_E_IO; EBB_E_UNSUPPORTED (a folder with
  * other things in it: nothing is removed and the model stays)
  */
@@ -148,6 +168,22 @@ EBB_API ebb_status ebb_file_remove(const char *path, ebb_receipt *receipt, ebb_e
 /** What ebb_file_remove() would do: the same status, the receipt lists what would go, and nothing
  *  is removed. */
 EBB_API ebb_status ebb_file_remove_check(const char *path, ebb_receipt *receipt, ebb_error *error);
+
+/** Zero = default. */
+typedef struct ebb_remove_options {
+    size_t struct_size;
+    bool everything; /**< a model folder goes with what else is in it. Links in it are removed, what
+                          they lead to is not. A folder that is no model is refused all the same */
+    bool dry_run;    /**< only tell, as ebb_file_remove_check() */
+} ebb_remove_options;
+#define EBB_REMOVE_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(ebb_remove_options), false, false                                                   \
+    }
+
+/** ebb_file_remove() with options (NULL = defaults). */
+EBB_API ebb_status ebb_file_remove_with(const char *path, const ebb_remove_options *options,
+                                        ebb_receipt *receipt, ebb_error *error);
 
 /** @return false after unload. Never fails. */
 EBB_API bool ebb_model_alive(ebb_model model);
@@ -227,10 +263,11 @@ typedef struct ebb_save_options {
     bool keep_existing; /**< refuse (EBB_E_STATE) to replace a file */
     bool deflate;       /**< compress, .keras only: a smaller file that takes longer to load */
     bool without_optimizer; /**< leave the optimizer's state out: about a third of the file */
+    bool expand; /**< write weights that are kept small (ebb/shrink.h) as float32: for any reader */
 } ebb_save_options;
 #define EBB_SAVE_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(ebb_save_options), false, false, false                                              \
+        sizeof(ebb_save_options), false, false, false, false                                       \
     }
 
 /**
@@ -249,6 +286,9 @@ typedef struct ebb_save_options {
  * on training from the file, and so does ebb_model_compile(). Of a model that is not compiled those
  * of its file are kept, if Keras 3 wrote them and the file is still there.
  *
+ * A shrunk model (ebb/shrink.h) stays so in a `.keras` file, unless `expand` is set; other formats
+ * get its weights as float32.
+ *
  * The file appears whole or not at all: it is written beside its name, forced to disk and renamed,
  * so whatever happens the old file or the new one is there. Equal models give equal files.
  *
@@ -261,6 +301,50 @@ typedef struct ebb_save_options {
  */
 EBB_API ebb_status ebb_model_save(ebb_model model, const char *path,
                                   const ebb_save_options *options, ebb_error *error);
+
+/** Zero = default. */
+typedef struct ebb_export_options {
+    size_t struct_size;
+    bool keep_existing; /**< refuse (EBB_E_STATE) to replace anything */
+} ebb_export_options;
+#define EBB_EXPORT_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(ebb_export_options), false                                                          \
+    }
+
+/**
+ * Writes a model as a SavedModel folder, which TensorFlow 2 loads and TensorFlow Serving serves:
+ * what Keras 3's Model.export() does.
+ *
+ * - tf.saved_model.load(path).serve(x) and .signatures["serving_default"](name=x) compute what
+ *   ebb_model_predict() does; keras.layers.TFSMLayer(path) takes the folder as a layer;
+ *   ebb_model_load() loads it back. `variables`, `trainable_variables` and
+ *   `non_trainable_variables` are lists of all weights.
+ * - Signatures name inputs after the input layers and outputs "output_0", "output_1" ..., or by
+ *   their keys where the model gives a dict; characters that Python has not in names become "_".
+ *   Several inputs are passed to `serve` as a list, or as a dict where the model takes one.
+ * - Unknown lengths, the rows first of all, stay unknown; types are those that the model declares.
+ * - The graph is that of inference. Random layers draw TensorFlow's numbers. State of an optimizer
+ *   and settings of compile() are left out, shrunk weights (ebb/shrink.h) written as they compute.
+ *
+ * A model that was loaded as a graph without layers can be exported while its folder is there.
+ *
+ * The folder appears whole or not at all: it is written beside its name, forced to disk and
+ * renamed. An empty folder or a SavedModel of this name is replaced in whole; a folder with
+ * anything else in it never is. Equal models give equal folders.
+ *
+ * @param path  the folder; slashes at its end do not count
+ * @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT (no path, the name of a file, something else than a
+ *         folder has the name); EBB_E_STATE; EBB_E_IO (disk full, no such folder above it, no
+ *         permission); EBB_E_UNSUPPORTED (loaded with inference_only; a folder with other things in
+ *         it; an operation TensorFlow has not; more than 2 GiB of constants); EBB_E_NOT_FOUND (the
+ *         folder of a model without layers is gone); EBB_E_MEMORY
+ * Memory: class scratch, the graph and a copy of the largest weight, given back on return.
+ * Threads: predictions go on; a weight set meanwhile is in the folder or not.
+ * Source: tensorflow/core/protobuf/saved_model.proto; keras/src/export/saved_model.py.
+ */
+EBB_API ebb_status ebb_model_export(ebb_model model, const char *path,
+                                    const ebb_export_options *options, ebb_error *error);
 
 /** Writes Keras's summary table of a loaded model. */
 EBB_API ebb_status ebb_model_summary(ebb_model model, ebb_text_function write, void *context,

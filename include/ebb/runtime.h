@@ -20,11 +20,25 @@ typedef struct ebb_runtime {
     uint64_t id;
 } ebb_runtime;
 
+/**
+ * How much of a model's life the log tells. Lines have one of these forms:
+ *
+ *     INFO     loaded PATH: N bytes in T ms
+ *     INFO     unloaded PATH: N bytes back
+ *     INFO     trained NAME: N epochs in T ms
+ *     INFO     NAME: version N is active; NAME: deleted version N: N files, N bytes
+ *     INFO     PATH: unloaded because it is idle (to make room, as asked), unused for N ms
+ *     WARNING  NAME: a prediction found no memory: TEXT
+ *     ERROR    PATH: not loaded: TEXT                  files, devices and limits: as in ebb_error
+ *     ERROR    NAME: training ended after N epochs: WHERE: TEXT
+ *
+ * and what callbacks of training have to say ("epoch 3: stopped early").
+ */
 typedef enum ebb_log_level {
     EBB_LOG_OFF = 0,
     EBB_LOG_ERROR = 1,
     EBB_LOG_WARNING = 2,
-    EBB_LOG_INFO = 3, /**< loads and unloads */
+    EBB_LOG_INFO = 3, /**< loads, unloads, training */
     EBB_LOG_DEBUG = 4 /**< kernels chosen, passes applied */
 } ebb_log_level;
 
@@ -46,11 +60,13 @@ typedef struct ebb_runtime_options {
     const char      *isa;         /**< highest instruction set: "portable", "avx2", "avx512";
                                        NULL = best this CPU has */
     bool             no_jit;      /**< never use libraries that generate code at run time */
+    bool             soft_placement; /**< an absent device is replaced by the first one instead of
+                                          EBB_E_NOT_FOUND: ebb_soft_placement_set() */
 } ebb_runtime_options;
 #define EBB_RUNTIME_OPTIONS_INIT                                                                   \
     {                                                                                              \
         sizeof(ebb_runtime_options), 0, 0, EBB_LOG_OFF, NULL, NULL, {NULL, NULL, NULL, NULL},      \
-            NULL, false                                                                            \
+            NULL, false, false                                                                     \
     }
 
 /**
@@ -87,19 +103,6 @@ EBB_API ebb_status ebb_memory_report(ebb_runtime runtime, ebb_report_format form
 /** Gives back everything kept only for speed: cached plans, the C library's free heap pages.
  *  @return EBB_OK; EBB_E_STALE */
 EBB_API ebb_status ebb_trim(ebb_runtime runtime, ebb_receipt *receipt);
-
-/** One device of the list. */
-typedef struct ebb_device_info {
-    char     name[32];         /**< "CPU:0" */
-    char     description[128]; /**< processor, instruction sets in use */
-    uint64_t bytes_live;
-    uint64_t bytes_limit;      /**< 0 = none */
-    uint64_t reserved[4];
-} ebb_device_info;
-
-/** Lists devices: fills up to *count entries and sets *count to how many there are.
- *  @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT */
-EBB_API ebb_status ebb_devices_list(ebb_runtime runtime, ebb_device_info *devices, size_t *count);
 
 #ifdef __cplusplus
 }

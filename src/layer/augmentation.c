@@ -122,48 +122,64 @@ typedef struct sampler {
     const augmentation *c;
     value x;    /* [n, h * w, c] */
     shape grid; /* [n, h, w] */
-    int64_t rows, columns;
+    dim count;  /* h * w */
+    value last_row, last_column;
 } sampler;
 
+/* Length of an axis less 1. */
+static value last_of(graph *g, value x, int axis)
+{
+    return affine(g, op_cast(g, op_length(g, graph_dim(g, x, axis)), EBB_F32), 1, -1);
+}
+
+static value within(graph *g, value x, value last)
+{
+    return op_binary(g, BINARY_MIN, op_binary(g, BINARY_MAX, x, graph_scalar(g, 0)), last);
+}
+
+/* The coordinate in the next copy of the image that holds it, counted from that copy's start. */
+static value wrapped(graph *g, value at, value last)
+{
+    const value length = affine(g, last, 1, 1), one = graph_scalar(g, 1), zero = graph_scalar(g, 0);
+    const value turns =
+        op_unary(g, UNARY_TRUNC, op_div(g, at, op_binary(g, BINARY_MAX, last, one)));
+    const value below = op_mul(g, affine(g, turns, -1, 1), length);
+    const value above = op_mul(g, affine(g, turns, -1, 0), length);
+    const value shift =
+        op_select(g, op_compare(g, COMPARE_LESS, at, zero), below,
+                  op_select(g, op_compare(g, COMPARE_GREATER, at, last), above, zero));
+
+    return op_add(g, at, shift);
+}
+
 /* A coordinate outside the image as one inside, by the fill mode. */
-static value fold_back(const sampler *s, value at, int64_t length)
+static value fold_back(const sampler *s, value at, value last)
 {
     graph *g = s->b->graph;
-    const double last = (double)(length - 1);
-    const value zero = graph_scalar(g, 0), end = graph_scalar(g, (float)last);
 
     if (s->c->fill_mode == FILL_CONSTANT) return at;
-    if (length == 1) return op_mul(g, at, zero);
     if (s->c->fill_mode == FILL_REFLECT) {
-        const value m = op_binary(g, BINARY_MOD, at, graph_scalar(g, (float)(2 * length)));
-        const value is_back =
-            op_compare(g, COMPARE_GREATER_EQUAL, m, graph_scalar(g, (float)length));
-        at = op_select(g, is_back, affine(g, m, -1, 2 * last + 1), m);
+        const value m = op_binary(g, BINARY_MOD, at, affine(g, last, 2, 2));
+        const value is_back = op_compare(g, COMPARE_GREATER_EQUAL, m, affine(g, last, 1, 1));
+        at = op_select(g, is_back, op_sub(g, affine(g, last, 2, 1), m), m);
     } else if (s->c->fill_mode == FILL_WRAP) {
-        const value turns = op_unary(g, UNARY_TRUNC, affine(g, at, 1 / last, 0));
-        const value below = affine(g, affine(g, turns, -1, 1), (double)length, 0);
-        const value above = affine(g, turns, -(double)length, 0);
-        const value shift =
-            op_select(g, op_compare(g, COMPARE_LESS, at, zero), below,
-                      op_select(g, op_compare(g, COMPARE_GREATER, at, end), above, zero));
-        at = op_add(g, at, shift);
+        at = wrapped(g, at, last);
     }
-    return clipped(g, at, 0, last);
+    return within(g, at, last);
 }
 
 /* The pixels at whole coordinates, [n, h * w, c]; the fill value where there is none. */
 static value pixels_at(const sampler *s, value column, value row)
 {
     graph *g = s->b->graph;
-    const value inside_column = clipped(g, column, 0, (double)(s->columns - 1));
-    const value inside_row = clipped(g, row, 0, (double)(s->rows - 1));
-    const dim count = dim_make(g, DIM_MUL, s->rows, s->columns);
-    const shape flat = {.rank = 2, .dims = {s->grid.dims[0], count}};
-    const shape each = {.rank = 3, .dims = {s->grid.dims[0], count, 1}};
+    const value inside_column = within(g, column, s->last_column);
+    const value inside_row = within(g, row, s->last_row);
+    const shape flat = {.rank = 2, .dims = {s->grid.dims[0], s->count}};
+    const shape each = {.rank = 3, .dims = {s->grid.dims[0], s->count, 1}};
     const gather_attributes by_image = {.axis = 1, .batch_dims = 1};
-    const value index = op_add(
-        g, op_cast(g, inside_column, EBB_I32),
-        op_mul(g, op_cast(g, inside_row, EBB_I32), graph_scalar_i32(g, (int32_t)s->columns)));
+    const value index =
+        op_add(g, op_cast(g, inside_column, EBB_I32),
+               op_mul(g, op_cast(g, inside_row, EBB_I32), op_length(g, s->grid.dims[2])));
     const value taken = op_gather_with(g, s->x, op_reshape(g, index, &flat), &by_image);
     const value is_inside =
         op_binary(g, BINARY_AND, op_compare(g, COMPARE_EQUAL, inside_column, column),
@@ -176,7 +192,7 @@ static value pixels_at(const sampler *s, value column, value row)
 static value between(const sampler *s, value a, value b, value part)
 {
     graph *g = s->b->graph;
-    const shape each = {.rank = 3, .dims = {s->grid.dims[0], s->rows * s->columns, 1}};
+    const shape each = {.rank = 3, .dims = {s->grid.dims[0], s->count, 1}};
     const value weight = op_reshape(g, part, &each);
 
     return op_add(g, op_mul(g, a, affine(g, weight, -1, 1)), op_mul(g, b, weight));
@@ -199,7 +215,7 @@ static value sampled(const sampler *s, value column, value row)
 }
 
 /* 0, 1, ... along one axis of the grid. */
-static value steps_along(graph *g, uint32_t axis, int64_t length)
+static value steps_along(graph *g, uint32_t axis, dim length)
 {
     shape s = {.rank = 3, .dims = {1, 1, 1}};
 
@@ -215,28 +231,30 @@ static value moved_along(graph *g, value by_x, value by_y, value offset, value x
 static value pixels_moved(layer_build *b, const augmentation *c, value x, const movement *m)
 {
     graph *g = b->graph;
-    const int64_t rows = build_known_dim(b, x, 1, "height"),
-                  columns = build_known_dim(b, x, 2, "width");
 
-    if (rows < 1 || columns < 1) return VALUE_NONE;
-    if (rows > INT32_MAX / columns) {
+    if (!graph_ok(g)) return VALUE_NONE;
+    const shape whole = *graph_shape(g, x);
+    const dim rows = whole.dims[1], columns = whole.dims[2];
+    const dim count = dim_make(g, DIM_MUL, rows, columns);
+    const shape flat = {.rank = 3, .dims = {whole.dims[0], count, whole.dims[3]}};
+    if (count > INT32_MAX) {
         layer_fail(b, EBB_E_UNSUPPORTED, "an image of %" PRId64 " by %" PRId64, rows, columns);
         return VALUE_NONE;
     }
-    const shape whole = *graph_shape(g, x);
-    const shape flat = {.rank = 3, .dims = {whole.dims[0], rows * columns, whole.dims[3]}};
     const sampler s = {.b = b,
                        .c = c,
                        .x = op_reshape(g, x, &flat),
                        .grid = {.rank = 3, .dims = {whole.dims[0], rows, columns}},
-                       .rows = rows,
-                       .columns = columns};
+                       .count = count,
+                       .last_row = last_of(g, x, 1),
+                       .last_column = last_of(g, x, 2)};
     const value at_x = steps_along(g, 2, columns), at_y = steps_along(g, 1, rows);
     const value column = op_broadcast(g, moved_along(g, m->ax, m->ay, m->a, at_x, at_y), &s.grid);
     const value row = op_broadcast(g, moved_along(g, m->bx, m->by, m->b, at_x, at_y), &s.grid);
 
-    return op_reshape(g, sampled(&s, fold_back(&s, column, columns), fold_back(&s, row, rows)),
-                      &whole);
+    return op_reshape(
+        g, sampled(&s, fold_back(&s, column, s.last_column), fold_back(&s, row, s.last_row)),
+        &whole);
 }
 
 /* -- layers -------------------------------------------------------------------------------------
@@ -273,18 +291,18 @@ static bool rotation_build(layer_build *b, const void *config, layer_call *call)
     if (!b->is_training) return image_to_float(b, config, call);
     const value x = image_open(b, call, c->data_format);
     if (x == VALUE_NONE || !range_read(b, c->factor, "factor", -1, &part)) return false;
-    const int64_t rows = build_known_dim(b, x, 1, "height"),
-                  columns = build_known_dim(b, x, 2, "width");
-    const double middle_x = (double)(columns - 1) / 2, middle_y = (double)(rows - 1) / 2;
+    const value middle_x = affine(g, last_of(g, x, 2), 0.5, 0),
+                middle_y = affine(g, last_of(g, x, 1), 0.5, 0);
     const value angle = one_each(b, x, 3, part.low * turn, part.high * turn);
     const value cosine = op_unary(g, UNARY_COS, angle), sine = op_unary(g, UNARY_SIN, angle);
     const movement m = {
         .ax = cosine,
         .ay = affine(g, sine, -1, 0),
-        .a = op_add(g, affine(g, cosine, -middle_x, middle_x), affine(g, sine, middle_y, 0)),
+        .a = op_add(g, op_sub(g, middle_x, op_mul(g, cosine, middle_x)), op_mul(g, sine, middle_y)),
         .bx = sine,
         .by = cosine,
-        .b = op_add(g, affine(g, cosine, -middle_y, middle_y), affine(g, sine, -middle_x, 0))};
+        .b =
+            op_sub(g, op_sub(g, middle_y, op_mul(g, cosine, middle_y)), op_mul(g, sine, middle_x))};
     return finish(b, c, call, pixels_moved(b, c, x, &m));
 }
 
@@ -299,16 +317,15 @@ static bool translation_build(layer_build *b, const void *config, layer_call *ca
     if (x == VALUE_NONE || !range_read(b, c->height_factor, "height_factor", -1, &up) ||
         !range_read(b, c->width_factor, "width_factor", -1, &along))
         return false;
-    const int64_t rows = build_known_dim(b, x, 1, "height"),
-                  columns = build_known_dim(b, x, 2, "width");
+    const value rows = affine(g, last_of(g, x, 1), 1, 1),
+                columns = affine(g, last_of(g, x, 2), 1, 1);
     const value one = graph_scalar(g, 1), zero = graph_scalar(g, 0);
-    const movement m = {
-        .ax = one,
-        .ay = zero,
-        .bx = zero,
-        .by = one,
-        .b = affine(g, one_each(b, x, 3, up.low, up.high), -(double)rows, 0),
-        .a = affine(g, one_each(b, x, 3, along.low, along.high), -(double)columns, 0)};
+    const movement m = {.ax = one,
+                        .ay = zero,
+                        .bx = zero,
+                        .by = one,
+                        .b = op_mul(g, one_each(b, x, 3, -up.high, -up.low), rows),
+                        .a = op_mul(g, one_each(b, x, 3, -along.high, -along.low), columns)};
     return finish(b, c, call, pixels_moved(b, c, x, &m));
 }
 
@@ -324,17 +341,17 @@ static bool zoom_build(layer_build *b, const void *config, layer_call *call)
     if (x == VALUE_NONE || !range_read(b, c->height_factor, "height_factor", -1, &up) ||
         (!is_square && !range_read(b, c->width_factor, "width_factor", -1, &along)))
         return false;
-    const double middle_x = (double)(build_known_dim(b, x, 2, "width") - 1) / 2,
-                 middle_y = (double)(build_known_dim(b, x, 1, "height") - 1) / 2;
+    const value middle_x = affine(g, last_of(g, x, 2), 0.5, 0),
+                middle_y = affine(g, last_of(g, x, 1), 0.5, 0);
     const value high = one_each(b, x, 3, 1 + up.low, 1 + up.high);
     const value wide = is_square ? high : one_each(b, x, 3, 1 + along.low, 1 + along.high);
     const value zero = graph_scalar(g, 0);
     const movement m = {.ax = wide,
                         .ay = zero,
-                        .a = affine(g, wide, -middle_x, middle_x),
+                        .a = op_sub(g, middle_x, op_mul(g, wide, middle_x)),
                         .bx = zero,
                         .by = high,
-                        .b = affine(g, high, -middle_y, middle_y)};
+                        .b = op_sub(g, middle_y, op_mul(g, high, middle_y))};
     return finish(b, c, call, pixels_moved(b, c, x, &m));
 }
 

@@ -6,7 +6,10 @@
 #include "base/status.h"
 #include "layer/layer.h"
 #include "mem/handle.h"
+#include "runtime/devices.h"
+#include "runtime/options.h"
 #include "runtime/report.h"
+#include "runtime/shrink.h"
 
 ebb_status ebb_model_plan(ebb_runtime handle, const char *path, const ebb_load_options *options,
                           ebb_plan *plan, ebb_error *error)
@@ -89,6 +92,22 @@ ebb_status ebb_file_remove_check(const char *path, ebb_receipt *receipt, ebb_err
     return status;
 }
 
+ebb_status ebb_file_remove_with(const char *path, const ebb_remove_options *options,
+                                ebb_receipt *receipt, ebb_error *error)
+{
+    ebb_remove_options o = EBB_REMOVE_OPTIONS_INIT;
+    ebb_receipt local = {0};
+    ebb_status status = options_copy(&o, sizeof o, options, "remove options",
+                                     "EBB_REMOVE_OPTIONS_INIT", error);
+
+    if (status == EBB_OK) {
+        status = o.dry_run ? model_files_check_with(path, o.everything, &local, error)
+                           : model_files_remove_with(path, o.everything, &local, error);
+    }
+    if (receipt != NULL) *receipt = local;
+    return status;
+}
+
 bool ebb_model_alive(ebb_model handle)
 {
     return handle_alive(HANDLE_MODEL, handle.id);
@@ -113,6 +132,8 @@ ebb_status ebb_model_info_read(ebb_model handle, ebb_model_info *info)
 
     if (m == NULL) return info == NULL ? EBB_E_ARGUMENT : EBB_E_STALE;
     *info = m->info;
+    const logical_device *device = m->device;
+    memcpy(info->device, device->name, sizeof info->device);
     handle_release(handle.id);
     return EBB_OK;
 }
@@ -187,8 +208,10 @@ ebb_status ebb_model_weight(ebb_model handle, uint32_t index, ebb_tensor_info *i
     if (ok) {
         const layer_weight *w = m->built->weights[index];
         *info = (ebb_tensor_info){.dtype = w->dtype, .rank = w->rank, .trainable = w->trainable};
-        snprintf(info->name, sizeof info->name, "%s/%s", w->title, w->name);
+        snprintf(info->name, sizeof info->name, "%s%s%s", w->title, w->title[0] != 0 ? "/" : "",
+                 w->name);
         memcpy(info->dims, w->dims, sizeof info->dims);
+        shrink_describe(m, index, info);
     }
     handle_release(handle.id);
     return ok ? EBB_OK : EBB_E_ARGUMENT;

@@ -6,6 +6,7 @@
 #include "mem/handle.h"
 #include "runtime/recipe.h"
 #include "runtime/scope.h"
+#include "runtime/shrink.h"
 #include "runtime/training.h"
 #include "runtime/weights_replace.h"
 
@@ -58,6 +59,7 @@ ebb_status ebb_model_clone(ebb_model handle, const ebb_build_options *options, e
                            ebb_error *error)
 {
     ebb_build_options o;
+    build_place place;
 
     if (result == NULL)
         return fail(error, EBB_E_ARGUMENT, "ebb_model_clone", "expected a place for the handle");
@@ -66,7 +68,9 @@ ebb_status ebb_model_clone(ebb_model handle, const ebb_build_options *options, e
     if (status != EBB_OK) return status;
     model *m = model_acquire(handle, "ebb_model_clone", error);
     if (m == NULL) return EBB_E_STALE;
-    status = clone(m, &o, result, error);
+    build_options_place(m, &place, &o);
+    status = m->packings != NULL && !o.new_weights ? shrink_clone(m, &o, &result->id, error)
+                                                   : clone(m, &o, result, error);
     handle_release(handle.id);
     return status;
 }
@@ -78,6 +82,7 @@ ebb_status ebb_model_cut(ebb_model handle, const ebb_import_options *until,
     ebb_model_info info;
     ebb_builder b;
     ebb_build_options o;
+    build_place place;
 
     if (result != NULL) result->id = 0;
     ebb_status status = build_options_read(options, &o, error);
@@ -86,11 +91,12 @@ ebb_status ebb_model_cut(ebb_model handle, const ebb_import_options *until,
     if (m == NULL) return EBB_E_STALE;
     const ebb_runtime owner = {m->owner->id};
     info = m->info;
+    build_options_place(m, &place, &o);
     handle_release(handle.id);
     status = ebb_build_open(owner, info.name, &b, error);
     if (status != EBB_OK) return status;
     const ebb_tensor x = ebb_build_import(b, handle, until);
-    status = ebb_build_finish(b, &x, 1, options, result, error);
+    status = ebb_build_finish(b, &x, 1, &o, result, error);
     return status;
 }
 

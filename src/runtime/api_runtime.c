@@ -1,7 +1,5 @@
 /* api_runtime.c -- the public functions of ebb/runtime.h: argument checks, handle to object,
  * nothing else. */
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/status.h"
 #include "mem/handle.h"
@@ -47,6 +45,9 @@ ebb_status ebb_trim(ebb_runtime handle, ebb_receipt *receipt)
     for (model *m = r->models; m != NULL; m = m->next) {
         local.bytes[EBB_CLASS_ACTIVATIONS] += plans_trim(m);
     }
+    for (attachment *a = r->attachments; a != NULL; a = a->next) {
+        if (a->trim != NULL) local.bytes[EBB_CLASS_ACTIVATIONS] += a->trim(a->object);
+    }
     pthread_mutex_unlock(&r->mutex);
     runtime_rest(r);
     local.bytes_total = local.bytes[EBB_CLASS_ACTIVATIONS];
@@ -54,22 +55,5 @@ ebb_status ebb_trim(ebb_runtime handle, ebb_receipt *receipt)
     local.time_ns = clock_ns() - begin;
     handle_release(handle.id);
     if (receipt != NULL) *receipt = local;
-    return EBB_OK;
-}
-
-ebb_status ebb_devices_list(ebb_runtime handle, ebb_device_info *devices, size_t *count)
-{
-    runtime *r = count == NULL ? NULL : runtime_acquire(handle, "ebb_devices_list", NULL);
-
-    if (r == NULL) return count == NULL ? EBB_E_ARGUMENT : EBB_E_STALE;
-    if (devices != NULL && *count > 0) {
-        memset(devices, 0, sizeof *devices);
-        memcpy(devices->name, r->device.name, sizeof devices->name);
-        memcpy(devices->description, r->device.description, sizeof devices->description);
-        devices->bytes_live = region_bytes_live(r->root);
-        devices->bytes_limit = region_bytes_max(r->root);
-    }
-    *count = 1;
-    handle_release(handle.id);
     return EBB_OK;
 }

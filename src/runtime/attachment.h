@@ -5,6 +5,8 @@
 #ifndef EBB_RUNTIME_ATTACHMENT_H
 #define EBB_RUNTIME_ATTACHMENT_H
 
+#include <stdbool.h>
+
 #include "ebb/memory.h"
 #include "mem/handle.h"
 
@@ -16,6 +18,15 @@ typedef struct attachment {
     /* Gives everything of the object back; its handle is closed already, nobody uses it. Detaches.
      * Adds what came back to *receipt (never NULL). */
     void (*close)(void *object, ebb_receipt *receipt);
+    /* Around a fork, NULL: nothing to do. The first takes the object's locks if that needs no
+     * waiting: false, it is asked again. The second gives them back, in parent and child. */
+    bool (*fork_lock)(void *object);
+    void (*fork_unlock)(void *object, bool is_child);
+    /* For ebb_trim(), under the runtime's mutex: gives back what is kept for speed, unless it is in
+     * use. Returns bytes. NULL: nothing. */
+    uint64_t (*trim)(void *object);
+    /* NULL, or called in a forked child, the runtime's mutex held: other threads are gone. */
+    void (*after_fork)(void *object);
 } attachment;
 
 struct runtime;

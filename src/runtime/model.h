@@ -56,6 +56,7 @@ struct model {
     runtime *owner;
     model *next, *previous; /* in runtime->models */
     scope *scope;           /* it lives in; NULL: the runtime */
+    struct logical_device *_Atomic device; /* devices.h: whose account its regions charge */
     bool pins_scope;        /* while it is made */
     region *home, *store, *arenas, *plans;
     description *d;
@@ -64,6 +65,9 @@ struct model {
     weight_source *sources;
     const weight_reader *maker; /* while it is made from a recipe: instead of `sources` */
     uint64_t maker_bytes;       /* most scratch bytes that it takes */
+    const packed_layout **packings;  /* shrink.h: by weight, NULL = plain; NULL: none is packed */
+    const packed_tensor **packed;    /* by weight: of the file; NULL: none */
+    packed_reader packed_from;       /* while it is filled */
     weights *weights;
     executable *planned[PLANNED_MAX]; /* rows 1, rows batch */
     uint32_t planned_count;
@@ -86,9 +90,10 @@ struct model {
     region *choices_home;           /* NULL: none */
     trainable_choice *choices;      /* the last one made first */
     atomic_bool is_compiling;
+    atomic_uint weight_changes;     /* how often weights were set, or fell behind */
     atomic_bool is_behind;          /* the variables of training are newer than the weights */
     ebb_model_info info;
-    uint64_t load_ns;
+    uint64_t load_ns, ready_ns; /* ready: when it became so */
 };
 
 /* Fills in defaults; E_ARGUMENT for values out of range. */
@@ -120,6 +125,8 @@ ebb_status model_plan_recipe(runtime *r, const char *path, const recipe *recipe,
 
 ebb_status model_load(runtime *r, const char *path, const ebb_load_options *options, uint64_t *id,
                       ebb_error *error);
+/* Tells the log. */
+void model_load_failed(const runtime *r, const char *path, const ebb_error *error);
 /* Weights, code, arenas, seal, handle: the second half of a load, since `begin`. On failure the
  * staged model is discarded. */
 ebb_status model_finish(model *staged, const char *path, uint64_t begin, uint64_t *id,
@@ -141,6 +148,10 @@ ebb_status model_owner_acquire(ebb_model handle, const char *where, runtime **r,
  * its id, 0 for none; false: it is being closed. */
 bool model_scope_acquire(ebb_model handle, uint64_t *id, const char *where, ebb_error *error);
 void model_scope_release(uint64_t id);
+/* What its kernels are made for and run on. */
+const device *model_device(const model *m);
+/* E_MEMORY: it does not fit; E_UNSUPPORTED: another physical device. */
+ebb_status model_move(model *m, const char *text, ebb_error *error);
 
 /* -- predict -------------------------------------------------------------------------------------
  */
@@ -180,16 +191,30 @@ ebb_status model_weight_set(model *m, uint32_t index, const ebb_view *view, ebb_
 
 ebb_status model_save(model *m, const char *path, const ebb_save_options *options,
                       ebb_error *error);
+ebb_status model_export(model *m, const char *path, const ebb_export_options *options,
+                        ebb_error *error);
 
 /* -- files ---------------------------------------------------------------------------------------
  */
 
 ebb_status model_predict_files(model *m, const char *const *inputs, const char *const *outputs,
                                const ebb_stream_options *options, ebb_error *error);
-ebb_status model_files_remove(const char *path, ebb_receipt *receipt,
-                              ebb_error *error); /* receipt: never NULL */
-/* Can model_files_remove() succeed? E_UNSUPPORTED names what else is in the folder. The receipt
- * (may be NULL) lists what would go. */
-ebb_status model_files_check(const char *path, ebb_receipt *receipt, ebb_error *error);
+/* With `everything` a folder that is a model goes with all that is in it; receipt: never NULL. */
+ebb_status model_files_remove_with(const char *path, bool everything, ebb_receipt *receipt,
+                                   ebb_error *error);
+/* Can model_files_remove_with() succeed? E_UNSUPPORTED names what else is in the folder. The
+ * receipt (may be NULL) lists what would go. */
+ebb_status model_files_check_with(const char *path, bool everything, ebb_receipt *receipt,
+                                  ebb_error *error);
+static inline ebb_status model_files_remove(const char *path, ebb_receipt *receipt,
+                                            ebb_error *error)
+{
+    return model_files_remove_with(path, false, receipt, error);
+}
+static inline ebb_status model_files_check(const char *path, ebb_receipt *receipt,
+                                           ebb_error *error)
+{
+    return model_files_check_with(path, false, receipt, error);
+}
 
 #endif

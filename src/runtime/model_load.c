@@ -6,6 +6,9 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "mem/handle.h"
+#include "runtime/advice.h"
+#include "runtime/lifecycle/profiler.h"
+#include "runtime/lifecycle/temporary_file.h"
 #include "runtime/meter.h"
 #include "runtime/options.h"
 #include "runtime/scope.h"
@@ -14,30 +17,25 @@
 /* -- admission ----------------------------------------------------------------------------------
  */
 
-/* "mnist 1204224, resnet50 110100480": what could be unloaded to make room. */
-static void list_models(runtime *r, char *text, size_t capacity)
+static ebb_status admit_runtime(runtime *r, const model *m, const char *path, const ebb_plan *plan,
+                                ebb_error *error)
 {
-    size_t length = 0;
+    const uint64_t limit = region_bytes_max(r->root);
+    const uint64_t live = region_bytes_live(r->root) - region_bytes_live(m->home);
+    const uint64_t room = live < limit ? limit - live : 0;
+    char advice[ADVICE_BYTES];
 
-    text[0] = 0;
-    pthread_mutex_lock(&r->mutex);
-    for (const model *m = r->models; m != NULL && length + 1 < capacity; m = m->next) {
-        const int written =
-            snprintf(text + length, capacity - length, "%s%.40s %" PRIu64, length > 0 ? ", " : "",
-                     m->info.name, region_bytes_live(m->home));
-        if (written < 0) break;
-        length += (size_t)written;
-    }
-    pthread_mutex_unlock(&r->mutex);
+    if (limit == 0 || plan->peak <= room) return EBB_OK;
+    return fail(error, EBB_E_MEMORY, path,
+                "needs %" PRIu64 " bytes while loading, but of the runtime's limit of %" PRIu64
+                " only %" PRIu64 " are free; %s; or ask for less with a smaller batch or fewer "
+                "lanes",
+                plan->peak, limit, room, advice_write(r, NULL, m, plan->peak - room, advice));
 }
 
 static ebb_status admit(runtime *r, const model *m, const char *path, const ebb_plan *plan,
                         ebb_error *error)
 {
-    const uint64_t limit = region_bytes_max(r->root);
-    const uint64_t live = region_bytes_live(r->root) - region_bytes_live(m->home);
-    char loaded[160];
-
     if (m->options.bytes_max != 0 && plan->peak > m->options.bytes_max) {
         return fail(error, EBB_E_MEMORY, path,
                     "needs %" PRIu64 " bytes (%" PRIu64
@@ -45,14 +43,10 @@ static ebb_status admit(runtime *r, const model *m, const char *path, const ebb_
                     "%" PRIu64 "; raise it, plan for a smaller batch or fewer lanes",
                     plan->total, plan->peak, m->options.bytes_max);
     }
-    if (limit == 0 || (live <= limit && plan->peak <= limit - live))
-        return scope_admit(m, path, plan, error);
-    list_models(r, loaded, sizeof loaded);
-    return fail(error, EBB_E_MEMORY, path,
-                "needs %" PRIu64 " bytes while loading, but of the runtime's limit of %" PRIu64
-                " only %" PRIu64 " are free; %s%s",
-                plan->peak, limit, live < limit ? limit - live : 0,
-                loaded[0] != 0 ? "loaded now: " : "nothing is loaded that could go", loaded);
+    ebb_status status = admit_runtime(r, m, path, plan, error);
+    if (status == EBB_OK)
+        status = device_admit(r, m->device, m, plan->peak, region_bytes_live(m->home), path, error);
+    return status == EBB_OK ? scope_admit(m, path, plan, error) : status;
 }
 
 /* -- weights ------------------------------------------------------------------------------------
@@ -140,18 +134,24 @@ static ebb_status make_ready(model *m, ebb_error *error)
     if (m->plans == NULL) return region_fail(m->home, error, m->info.path, "the plan cache");
     region_mark_cached(m->plans);
     m->options.architecture = m->options.device = NULL; /* the caller's strings */
+    m->options.signature = NULL;
     m->maker = NULL;
     return EBB_OK;
 }
 
-static void link_model(runtime *r, model *m)
+/* Gives it a handle and puts it on the list, in one: who lists models finds whole ones. */
+static bool publish(runtime *r, model *m, uint64_t *id)
 {
     pthread_mutex_lock(&r->mutex);
-    m->next = r->models;
-    if (m->next != NULL) m->next->previous = m;
-    r->models = m;
-    r->model_count++;
+    const uint64_t issued = *id = m->id = handle_issue(HANDLE_MODEL, m);
+    if (issued != 0) {
+        m->next = r->models;
+        if (m->next != NULL) m->next->previous = m;
+        r->models = m;
+        r->model_count++;
+    }
     pthread_mutex_unlock(&r->mutex);
+    return issued != 0;
 }
 
 void model_unlink(model *m)
@@ -185,12 +185,21 @@ ebb_status model_plan_recipe(runtime *r, const char *path, const recipe *recipe,
     const uint64_t limit = asked.bytes_max;
     asked.bytes_max = 0; /* a limit too low for staging is answered with the whole plan as well */
     status = model_stage_recipe(r, path, recipe, &asked, staged, error);
-    if (status != EBB_OK) return status;
+    if (status != EBB_OK) return *staged != NULL ? advice_add(*staged, status, error) : status;
     (*staged)->options.bytes_max = limit;
     model_plan_read(*staged, plan);
     status = admit(r, *staged, path, plan, error);
     if (status == EBB_OK) region_limit((*staged)->home, limit);
     return status;
+}
+
+void model_load_failed(const runtime *r, const char *path, const ebb_error *error)
+{
+    const char *const name = path != NULL ? path : "(no path)";
+    const bool is_named = strcmp(error->where, name) == 0;
+
+    log_line(&r->log, EBB_LOG_ERROR, "%s: not loaded: %s%s%s", name, is_named ? "" : error->where,
+             is_named ? "" : ": ", error->text);
 }
 
 ebb_status model_load(runtime *r, const char *path, const ebb_load_options *options, uint64_t *id,
@@ -199,37 +208,51 @@ ebb_status model_load(runtime *r, const char *path, const ebb_load_options *opti
     const uint64_t begin = clock_ns();
     model *m = NULL;
     ebb_plan plan;
-    const ebb_status status = model_plan(r, path, options, &plan, &m, error);
+    ebb_error local, *const why = error != NULL ? error : &local;
+    ebb_status status = model_plan(r, path, options, &plan, &m, why);
 
-    if (status == EBB_OK) return model_finish(m, path, begin, id, error);
-    model_discard(m);
+    if (status == EBB_OK)
+        status = model_finish(m, path, begin, id, why);
+    else
+        model_discard(m);
+    if (status != EBB_OK) model_load_failed(r, path, why);
     return status;
+}
+
+/* Once it has a handle another thread may unload it: what is told of it is noted before. */
+static ebb_status make_known(model *m, const char *path, uint64_t begin, uint64_t *id,
+                             ebb_error *error)
+{
+    runtime *const r = m->owner;
+    scope *const s = m->pins_scope ? m->scope : NULL;
+    const uint64_t bytes = region_bytes_live(m->home), span = profiler_begin(r);
+    char name[sizeof m->info.name];
+
+    memcpy(name, m->info.name, sizeof name);
+    m->ready_ns = clock_ns();
+    const uint64_t load_ns = m->ready_ns - begin;
+    m->load_ns = m->info.load_ns = load_ns;
+    m->pins_scope = false;
+    if (!publish(r, m, id)) {
+        m->pins_scope = s != NULL;
+        return fail(error, EBB_E_MEMORY, path, "no handle left for another model");
+    }
+    profiler_end(r, TIMELINE_LOAD, name, span != 0 ? begin : 0);
+    log_line(&r->log, EBB_LOG_INFO, "loaded %s: %" PRIu64 " bytes in %.1f ms", path, bytes,
+             (double)load_ns / 1e6);
+    scope_release(s);
+    return EBB_OK;
 }
 
 ebb_status model_finish(model *m, const char *path, uint64_t begin, uint64_t *id, ebb_error *error)
 {
-    runtime *const r = m->owner;
     ebb_status status = make_ready(m, error);
 
-    if (status == EBB_OK) {
-        m->load_ns = m->info.load_ns = clock_ns() - begin;
-        link_model(r, m);
-        *id = m->id = handle_issue(HANDLE_MODEL, m);
-        if (m->id == 0) {
-            model_unlink(m);
-            status = fail(error, EBB_E_MEMORY, path, "no handle left for another model");
-        }
-    }
-    if (status != EBB_OK) {
-        model_discard(m);
-        return status;
-    }
-    log_line(&r->log, EBB_LOG_INFO, "loaded %s: %" PRIu64 " bytes in %.1f ms", path,
-             region_bytes_live(m->home), (double)m->load_ns / 1e6);
-    scope *const s = m->pins_scope ? m->scope : NULL;
-    m->pins_scope = false;
-    scope_release(s);
-    return EBB_OK;
+    if (status == EBB_OK) status = make_known(m, path, begin, id, error);
+    if (status == EBB_OK) return EBB_OK;
+    (void)advice_add(m, status, error);
+    model_discard(m);
+    return status;
 }
 
 /* -- going ----------------------------------------------------------------------------------------
@@ -296,13 +319,17 @@ ebb_status model_unload(uint64_t id, const ebb_unload_options *options, ebb_rece
     runtime *r = m->owner;
     local.wait_ns = clock_ns() - begin;
     fill_receipt(&local, m);
-    char name[sizeof m->info.path];
+    const uint64_t span = profiler_begin(r);
+    char name[sizeof m->info.path], title[sizeof m->info.name];
     memcpy(name, m->info.path, sizeof name);
+    memcpy(title, m->info.name, sizeof title);
     model_unlink(m);
     local.threads = model_discard(m);
+    temporaries_remove(r, id, &local);
     local.live_after = region_bytes_live(r->root);
     handle_close_end(id);
     local.time_ns = clock_ns() - begin;
+    profiler_end(r, TIMELINE_UNLOAD, title, span);
     if (receipt != NULL) *receipt = local;
     log_line(&r->log, EBB_LOG_INFO, "unloaded %s: %" PRIu64 " bytes back", name, local.bytes_total);
     return EBB_OK;

@@ -10,10 +10,12 @@
 #include "base/status.h"
 #include "format/format.h"
 #include "graph/pass.h"
-#include "runtime/model.h"
+#include "runtime/devices.h"
 #include "runtime/options.h"
 #include "runtime/recipe.h"
+#include "runtime/saved_graph.h"
 #include "runtime/scope.h"
+#include "runtime/shrink.h"
 
 #define FORM_SEQUENCE 64 /* length assumed for unknown axes when only weight forms are wanted */
 
@@ -40,8 +42,18 @@ ebb_status load_options_read(const ebb_load_options *options, ebb_load_options *
     return EBB_OK;
 }
 
+/* NULL: the thread's device scope says. */
+static ebb_status find_device(runtime *r, const char *text, logical_device **result,
+                              ebb_error *error)
+{
+    if (text != NULL) return devices_find(r, text, result, error);
+    const ebb_status status = devices_use(r, error);
+    *result = devices_here(r);
+    return status;
+}
+
 static ebb_status open_regions(runtime *r, const char *path, const ebb_load_options *o,
-                               model **result, ebb_error *error)
+                               logical_device *device, model **result, ebb_error *error)
 {
     const char *slash = strrchr(path, '/');
     scope *s = NULL;
@@ -49,8 +61,9 @@ static ebb_status open_regions(runtime *r, const char *path, const ebb_load_opti
 
     if (found != EBB_OK) return found;
     region *parent = s != NULL ? s->home : r->root;
-    region *home = region_open(parent, slash != NULL && slash[1] != 0 ? slash + 1 : path,
-                               EBB_CLASS_META, o->bytes_max);
+    region *home =
+        region_open_on(parent, device->account, slash != NULL && slash[1] != 0 ? slash + 1 : path,
+                       EBB_CLASS_META, o->bytes_max);
 
     model *m = home == NULL ? NULL : region_new(home, model, 1);
     if (m == NULL) {
@@ -64,6 +77,7 @@ static ebb_status open_regions(runtime *r, const char *path, const ebb_load_opti
     m->scope = s;
     m->pins_scope = s != NULL;
     m->owner = r;
+    m->device = device;
     m->home = home;
     m->options = *o;
     m->entry_max = o->plans_max;
@@ -112,20 +126,26 @@ static ebb_status read_and_build(model *m, const char *path, const recipe *p, eb
                             : format_read(m->home, path, m->options.architecture, &m->d, error);
 
     if (status != EBB_OK) return status;
-    if (m->d->model == NULL) {
+    const bool is_saved_graph = saved_graph_is(m->d);
+    if (m->d->model == NULL && !is_saved_graph) {
         return fail(error, EBB_E_UNSUPPORTED, path,
                     "the file holds weights only: give the architecture (a JSON file) as well");
     }
-    status = assemble_model(m->home, m->d, NULL, &m->built, error);
+    status = is_saved_graph
+                 ? saved_graph_build(m->home, m->d, m->options.signature, NULL, NULL, &m->built,
+                                     &m->sources, error)
+                 : assemble_model(m->home, m->d, NULL, &m->built, error);
     if (status == EBB_OK) status = check_ports(m, path, error);
-    if (status == EBB_OK && p == NULL)
+    if (status == EBB_OK && p == NULL && !is_saved_graph)
         status = bind_weights(m->home, m->d, m->built, NULL, NULL, &m->sources, error);
     if (status == EBB_OK && p != NULL) status = prepare_maker(m, error);
+    if (status == EBB_OK) status = shrink_stage(m, p, error);
     if (status == EBB_OK) status = passes_run(m->built->graph, m->options.inference_only, error);
     if (status == EBB_OK) {
-        status = weights_open(m->home, &m->owner->device, m->built->graph,
+        status = weights_open(m->home, model_device(m), m->built->graph,
                               !m->options.inference_only, &m->weights, error);
     }
+    if (status == EBB_OK) m->weights->packed_from = &m->packed_from;
     return status;
 }
 
@@ -144,7 +164,7 @@ static ebb_status make_executable(model *m, const int64_t *symbols, executable *
                                   ebb_error *error)
 {
     const executable_options options = {.home = m->home,
-                                        .device = &m->owner->device,
+                                        .device = model_device(m),
                                         .graph = m->built->graph,
                                         .weights = m->weights,
                                         .symbols = symbols,
@@ -257,13 +277,13 @@ static ebb_status describe(model *m, const char *path, bool is_file, ebb_error *
 {
     ebb_model_info *info = &m->info;
 
-    copy_text(info->name, sizeof info->name, m->d->model->name);
+    copy_text(info->name, sizeof info->name, m->built->top->config->name);
     copy_text(info->path, sizeof info->path, is_file ? path : "");
     copy_text(info->format, sizeof info->format, m->d->format);
     copy_text(info->keras_version, sizeof info->keras_version, m->d->keras_version);
     info->inputs = m->built->input_count;
     info->outputs = m->built->output_count;
-    info->layers = m->d->model->layer_count;
+    info->layers = m->built->top->config->layer_count;
     info->weights = m->built->weight_count;
     info->parameters = m->built->parameters;
     info->parameters_trainable = m->built->parameters_trainable;
@@ -274,7 +294,7 @@ static ebb_status describe(model *m, const char *path, bool is_file, ebb_error *
         if (m->planned[i]->threads > info->threads) info->threads = m->planned[i]->threads;
     }
     if (m->planned_count == 0) {
-        info->threads = m->options.threads == 0 ? m->owner->device.threads : m->options.threads;
+        info->threads = m->options.threads == 0 ? model_device(m)->threads : m->options.threads;
     }
     if (is_file) m->file = absolute_path(m->home, path);
     return is_file && m->file == NULL ? region_fail(m->home, error, path, "its path") : EBB_OK;
@@ -296,11 +316,9 @@ ebb_status model_stage_recipe(runtime *r, const char *path, const recipe *recipe
     if (status == EBB_OK && path == NULL) {
         status = fail(error, EBB_E_ARGUMENT, "path", "expected a file name, got NULL");
     }
-    if (status == EBB_OK && o.device != NULL && strcmp(o.device, r->device.name) != 0) {
-        status = fail(error, EBB_E_NOT_FOUND, o.device, "no such device; this runtime has %s",
-                      r->device.name);
-    }
-    if (status == EBB_OK) status = open_regions(r, path, &o, result, error);
+    logical_device *device = NULL;
+    if (status == EBB_OK) status = find_device(r, o.device, &device, error);
+    if (status == EBB_OK) status = open_regions(r, path, &o, device, result, error);
     if (status != EBB_OK) return status;
     model *m = *result;
     status = read_and_build(m, path, recipe, error);
@@ -327,6 +345,7 @@ void model_plan_read(const model *m, ebb_plan *plan)
     plan->peak =
         region_bytes_live(m->home) + blocks + weights_scratch_bytes(m->weights) + m->maker_bytes;
     if (plan->peak < plan->total) plan->peak = plan->total;
+    if (plan->peak < region_bytes_peak(m->home)) plan->peak = region_bytes_peak(m->home);
     plan->file_bytes = m->d->file_bytes;
     plan->parameters = m->built->parameters;
     plan->batch = m->info.batch;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/status.h"
-#include "runtime/model.h"
+#include "runtime/advice.h"
 
 bool executable_matches(const executable *e, const int64_t *symbols)
 {
@@ -27,7 +27,7 @@ static ebb_status entry_make(model *m, plan_entry *entry, const int64_t *symbols
     if (entry->home == NULL) return region_fail(m->plans, error, m->info.name, "another plan");
     const executable_options options = {
         .home = entry->home,
-        .device = &m->owner->device,
+        .device = model_device(m),
         .graph = m->built->graph,
         .weights = m->weights,
         .symbols = symbols,
@@ -118,8 +118,9 @@ ebb_status plans_find(model *m, const int64_t *symbols, uint32_t lane_index, exe
     pthread_mutex_lock(&m->mutex);
     const ebb_status status = cache_find(m, symbols, lane_index, entry, error);
     pthread_mutex_unlock(&m->mutex);
-    if (status == EBB_OK) *result = (*entry)->e;
-    return status;
+    if (status != EBB_OK) return advice_add(m, status, error);
+    *result = (*entry)->e;
+    return EBB_OK;
 }
 
 void plans_release(model *m, plan_entry *entry)

@@ -8,6 +8,7 @@
 
 #include "base/size.h"
 #include "base/status.h"
+#include "runtime/lifecycle/profiler.h"
 #include "runtime/training.h"
 #include "tensor/view.h"
 
@@ -262,9 +263,14 @@ ebb_status model_predict(model *m, const ebb_views *inputs, const ebb_views *out
     ebb_status status = training_publish(m, error);
     if (status == EBB_OK) status = read_inputs(&p, inputs, true, error);
     if (status != EBB_OK) return status;
+    const uint64_t begin = profiler_begin(m->owner);
     const uint32_t lane_index = lane_take(m);
     status = run_passes(&p, lane_index, outputs, error);
     lane_release(m, lane_index);
+    profiler_end(m->owner, TIMELINE_PREDICT, m->info.name, begin);
+    if (status == EBB_E_MEMORY)
+        log_line(&m->owner->log, EBB_LOG_WARNING, "%s: a prediction found no memory%s%s",
+                 m->info.name, error != NULL ? ": " : "", error != NULL ? error->text : "");
     return status;
 }
 

@@ -14,6 +14,7 @@
 #include "format/keras/writer.h"
 #include "layer/layer_weights.h"
 #include "mem/handle.h"
+#include "runtime/devices.h"
 #include "runtime/options.h"
 #include "runtime/training.h"
 #include "tensor/dtype.h"
@@ -21,6 +22,26 @@
 #include "train/initializer/initializer.h"
 
 /* -- text -> description ----------------------------------------------------------------------- */
+
+/* What a model that takes the place of another one has from it. */
+static ebb_status like_describe(region *home, const description *from, description *d,
+                                ebb_error *error)
+{
+    text_writer settings;
+
+    d->format = region_text(home, from->format);
+    d->keras_version = region_text(home, from->keras_version);
+    d->keras_major = from->keras_major;
+    d->backend = region_text(home, from->backend);
+    d->file_bytes = from->file_bytes;
+    text_begin(&settings, home);
+    if (from->compile_config != NULL) text_json_value(&settings, from->compile_config);
+    if (settings.failed || d->format == NULL || d->keras_version == NULL || d->backend == NULL)
+        return region_fail(home, error, d->path, "the configuration");
+    if (from->compile_config == NULL) return EBB_OK;
+    return json_read(home, settings.text, settings.length, "compile_config", &d->compile_config,
+                     error);
+}
 
 ebb_status recipe_read(region *home, const recipe *p, description **result, ebb_error *error)
 {
@@ -36,7 +57,10 @@ ebb_status recipe_read(region *home, const recipe *p, description **result, ebb_
                        .keras_version = "",
                        .backend = "",
                        .layout = WEIGHTS_BY_PATH};
-    const ebb_status status = description_configure(home, d, text, p->length, name, error);
+    ebb_status status = EBB_OK;
+    if (p->like != NULL) status = like_describe(home, p->like->d, d, error);
+    if (status == EBB_OK)
+        status = description_configure(home, d, text, p->length, name, error);
     if (status == EBB_OK) *result = d;
     return status;
 }
@@ -132,7 +156,7 @@ static ebb_status origin_match(region *work, weight_maker *w, const recipe_origi
         const layer_weight *b = o->from->built->weights[from.first + i];
         if (a->rank != b->rank || memcmp(a->dims, b->dims, a->rank * sizeof a->dims[0]) != 0)
             return origin_fail(o, a, b, error);
-        w->copies[to.first + i] = (weight_copy){o->from, from.first + i};
+        w->copies[to.first + i] = (weight_copy){o->from, from.first + i, false};
     }
     return EBB_OK;
 }
@@ -198,8 +222,9 @@ static ebb_status weight_initialize(region *work, const weight_maker *maker, con
 }
 
 /* Shapes agree; types need not. */
-static ebb_status weight_copied(region *work, const weight_copy *copy, const layer_weight *w,
-                                uint64_t count, void *bytes, ebb_error *error)
+static ebb_status weight_copied(region *work, const model *to, weight_copy *copy,
+                                const layer_weight *w, uint64_t count, void *bytes,
+                                ebb_error *error)
 {
     const layer_weight *from = copy->from->built->weights[copy->index];
     void *plain = bytes;
@@ -215,6 +240,11 @@ static ebb_status weight_copied(region *work, const weight_copy *copy, const lay
     lane_release(copy->from, lane_index);
     if (status == EBB_OK && plain != bytes)
         dtype_convert(w->dtype, bytes, from->dtype, plain, (size_t)count);
+    if (status == EBB_OK && !copy->is_counted) {
+        copy->is_counted = true;
+        devices_copied(to->owner, copy->from->device, to->device,
+                       count * ebb_dtype_bytes(w->dtype));
+    }
     return status;
 }
 
@@ -230,9 +260,10 @@ static ebb_status weight_make(void *context, region *scratch, uint32_t index, ui
     }
     region *work = region_open(scratch, "making", EBB_CLASS_SCRATCH, 0);
     if (work == NULL) return region_fail(scratch, error, w->title, "making a weight");
-    const weight_copy *copy = &maker->copies[index];
-    const ebb_status status = copy->from != NULL ? weight_copied(work, copy, w, count, bytes, error)
-                                                 : weight_initialize(work, maker, w, bytes, error);
+    weight_copy *copy = &maker->copies[index];
+    const ebb_status status =
+        copy->from != NULL ? weight_copied(work, maker->m, copy, w, count, bytes, error)
+                           : weight_initialize(work, maker, w, bytes, error);
     region_close(work);
     return status;
 }
@@ -292,6 +323,17 @@ ebb_status build_options_read(const ebb_build_options *options, ebb_build_option
                     "load.architecture: a model that is built has its own");
     }
     return found;
+}
+
+void build_options_place(const model *from, build_place *place, ebb_build_options *o)
+{
+    place->load = (ebb_load_options)EBB_LOAD_OPTIONS_INIT;
+    if (o->load != NULL && load_options_read(o->load, &place->load, NULL) != EBB_OK) return;
+    if (place->load.device != NULL || devices_scope(from->owner) != NULL) return;
+    const logical_device *device = from->device;
+    memcpy(place->device, device->name, sizeof place->device);
+    place->load.device = place->device;
+    o->load = &place->load;
 }
 
 /* Weights, once the model is staged. */

@@ -25,12 +25,15 @@ struct recipe {
     uint64_t seed;
     recipe_origin *origins;
     uint32_t origin_count;
+    const model *like; /* whose place the model takes: its format and version; NULL: of none */
+    const packed_layout *const *packings; /* by weight, NULL = plain; NULL: none is packed */
 };
 
 /* The reader of one model's weights while it is made. */
 typedef struct weight_copy {
     model *from; /* NULL: its initializer */
     uint32_t index;
+    bool is_counted; /* as a transfer between devices */
 } weight_copy;
 
 typedef struct weight_maker {
@@ -60,6 +63,13 @@ ebb_status recipe_build(runtime *r, const recipe *p, const ebb_build_options *op
                         ebb_error *error);
 ebb_status recipe_plan(runtime *r, const recipe *p, const ebb_build_options *options,
                        ebb_plan *plan, ebb_error *error);
+/* Where a model that is made from another one goes: what the options or the thread's device scope
+ * say, or else where the other one is. `place` lives as long as the options. */
+typedef struct build_place {
+    ebb_load_options load;
+    char device[32];
+} build_place;
+void build_options_place(const model *from, build_place *place, ebb_build_options *o);
 /* Defaults filled in. */
 ebb_status build_options_read(const ebb_build_options *options, ebb_build_options *result,
                               ebb_error *error);

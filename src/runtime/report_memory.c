@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "json/json.h"
+#include "runtime/devices.h"
 #include "runtime/report.h"
 
 static void put_columns(text_writer *w, const char *name, const ebb_memory *m)
@@ -43,6 +44,23 @@ static ebb_memory model_memory(const model *m)
     return memory;
 }
 
+static const char *device_of(const model *m)
+{
+    const logical_device *device = m->device;
+
+    return device->name;
+}
+
+static ebb_memory device_memory(const logical_device *device)
+{
+    ebb_memory memory = {0};
+
+    account_read(device->account, &memory);
+    memory.peak = account_bytes_peak(device->account);
+    memory.limit = account_bytes_max(device->account);
+    return memory;
+}
+
 static void write_table(text_writer *w, runtime *r, const ebb_memory *all)
 {
     text_format(w, "%-24s %14s %14s %14s %14s  %s\n", "owner", "live", "peak", "cached", "limit",
@@ -52,10 +70,14 @@ static void write_table(text_writer *w, runtime *r, const ebb_memory *all)
         const ebb_memory memory = model_memory(m);
         put_columns(w, m->info.name, &memory);
     }
-    text_format(
-        w,
-        "device %s: live %" PRIu64 "; fixed %" PRIu64 "; threads %u; descriptors %u; models %u\n",
-        r->device.name, all->live, all->fixed, all->threads, all->descriptors, r->model_count);
+    text_format(w, "%-24s %14s %14s %14s %14s  %s\n", "device", "live", "peak", "cached", "limit",
+                "by class");
+    for (uint32_t i = 0; i < r->devices->logical_count; i++) {
+        const ebb_memory memory = device_memory(&r->devices->logical[i]);
+        put_columns(w, r->devices->logical[i].name, &memory);
+    }
+    text_format(w, "fixed %" PRIu64 "; threads %u; descriptors %u; models %u\n", all->fixed,
+                all->threads, all->descriptors, r->model_count);
 }
 
 static void write_json(text_writer *w, runtime *r, const ebb_memory *all)
@@ -64,15 +86,20 @@ static void write_json(text_writer *w, runtime *r, const ebb_memory *all)
     put_members(w, all);
     text_format(w, ",\"fixed\":%" PRIu64 ",\"threads\":%u,\"descriptors\":%u,\"devices\":{",
                 all->fixed, all->threads, all->descriptors);
-    text_json_string(w, r->device.name);
-    text_format(w, ":{\"live\":%" PRIu64 "}},\"models\":[", all->live);
+    for (uint32_t i = 0; i < r->devices->logical_count; i++) {
+        const ebb_memory memory = device_memory(&r->devices->logical[i]);
+        text_format(w, "%s\"%s\":{", i > 0 ? "," : "", r->devices->logical[i].name);
+        put_members(w, &memory);
+        text_put(w, "}");
+    }
+    text_put(w, "},\"models\":[");
     for (const model *m = r->models; m != NULL; m = m->next) {
         const ebb_memory memory = model_memory(m);
         text_put(w, m == r->models ? "{\"name\":" : ",{\"name\":");
         text_json_string(w, m->info.name);
         text_put(w, ",\"path\":");
         text_json_string(w, m->info.path);
-        text_format(w, ",\"device\":\"%s\",", r->device.name);
+        text_format(w, ",\"device\":\"%s\",", device_of(m));
         put_members(w, &memory);
         text_put(w, "}");
     }

@@ -1,4 +1,4 @@
-/* runtime.h -- the root object: ledger, device, models, the threads that ebb owns.
+/* runtime.h -- the root object: ledger, devices, models, the threads that ebb owns.
  *
  *     runtime ── ledger ── region "runtime" ──┬─ runtime itself (one page of meta)
  *                                             ├─ region "mnist"      a model, see model.h
@@ -17,6 +17,7 @@
 #include "ebb/runtime.h"
 #include "runtime/attachment.h"
 #include "runtime/executor.h"
+#include "runtime/lifecycle/lifecycle_state.h"
 
 typedef struct model model;
 typedef struct arrays arrays;
@@ -27,7 +28,7 @@ typedef struct runtime {
     ledger *ledger;
     region *root;
     log_sink log;
-    device device;
+    struct devices *devices; /* devices.h */
     executor executor;
     pthread_mutex_t mutex; /* the lists below */
     model *models;         /* loaded ones, newest first */
@@ -36,10 +37,14 @@ typedef struct runtime {
     scope *scopes;                   /* open ones, newest first */
     struct builder *builders;        /* open ones */
     attachment *attachments;         /* newest first */
+    lifecycle_state lifecycle;
     struct runtime *next, *previous; /* list of all runtimes, for fork */
 } runtime;
 
 ebb_status runtime_open(const ebb_runtime_options *options, uint64_t *id, ebb_error *error);
+/* The same with devices of these kinds instead of all there are. */
+ebb_status runtime_open_on(const ebb_runtime_options *options, const device_def *const *kinds,
+                           uint32_t kind_count, uint64_t *id, ebb_error *error);
 
 /* Pinned until handle_release(id); NULL and *error E_STALE otherwise. */
 runtime *runtime_acquire(ebb_runtime handle, const char *where, ebb_error *error);

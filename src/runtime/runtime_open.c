@@ -7,6 +7,9 @@
 #include "base/status.h"
 #include "mem/handle.h"
 #include "runtime/arrays.h"
+#include "runtime/devices.h"
+#include "runtime/lifecycle/removal.h"
+#include "runtime/lifecycle/temporary_file.h"
 #include "runtime/model_builder.h"
 #include "runtime/options.h"
 #include "runtime/scope.h"
@@ -28,21 +31,40 @@ static ebb_status options_read(const ebb_runtime_options *options, ebb_runtime_o
     return EBB_OK;
 }
 
-static ebb_status fill(runtime *r, const ebb_runtime_options *o, ebb_error *error)
+/* What closes with devices_close(). */
+static ebb_status fill(runtime *r, const ebb_runtime_options *o, const device_def *const *kinds,
+                       uint32_t kind_count, ebb_error *error)
 {
     const device_options device = {.isa = o->isa, .no_jit = o->no_jit, .threads = o->threads};
 
     r->log = (log_sink){o->log, o->log_context, o->log_level};
-    r->device.def = device_def_find("CPU");
-    return r->device.def->open(&r->device, &device, error);
+    const ebb_status status = devices_open(r, kinds, kind_count, &device, error);
+    if (status == EBB_OK) atomic_store(&r->devices->is_soft, o->soft_placement);
+    return status;
 }
 
-static void device_close(device *d)
+/* Everything but the ledger is in place: the runtime becomes known. */
+static ebb_status publish(runtime *r, uint64_t *id, ebb_error *error)
 {
-    if (d->def->close != NULL) d->def->close(d);
+    pthread_mutex_init(&r->mutex, NULL);
+    lifecycle_open(r);
+    executor_init(&r->executor, r->ledger, r->devices->physical[0].device.threads);
+    ebb_status status = fork_register(r, error);
+    if (status == EBB_OK) {
+        *id = r->id = handle_issue(HANDLE_RUNTIME, r);
+        if (*id != 0) return EBB_OK;
+        fork_unregister(r);
+        status =
+            fail(error, EBB_E_MEMORY, "ebb_runtime_open", "no handle left for another runtime");
+    }
+    executor_fini(&r->executor);
+    lifecycle_close(r);
+    pthread_mutex_destroy(&r->mutex);
+    return status;
 }
 
-ebb_status runtime_open(const ebb_runtime_options *options, uint64_t *id, ebb_error *error)
+ebb_status runtime_open_on(const ebb_runtime_options *options, const device_def *const *kinds,
+                           uint32_t kind_count, uint64_t *id, ebb_error *error)
 {
     ebb_runtime_options o;
     ebb_status status = options_read(options, &o, error);
@@ -59,24 +81,22 @@ ebb_status runtime_open(const ebb_runtime_options *options, uint64_t *id, ebb_er
     }
     r->ledger = l;
     r->root = ledger_root(l);
-    status = fill(r, &o, error);
+    status = fill(r, &o, kinds, kind_count, error);
     if (status == EBB_OK) {
-        pthread_mutex_init(&r->mutex, NULL);
-        executor_init(&r->executor, l, r->device.threads);
-        status = fork_register(r, error);
-        if (status == EBB_OK) {
-            *id = r->id = handle_issue(HANDLE_RUNTIME, r);
-            if (*id != 0) return EBB_OK;
-            fork_unregister(r);
-            status =
-                fail(error, EBB_E_MEMORY, "ebb_runtime_open", "no handle left for another runtime");
-        }
-        executor_fini(&r->executor);
-        pthread_mutex_destroy(&r->mutex);
-        device_close(&r->device);
+        status = publish(r, id, error);
+        if (status == EBB_OK) return EBB_OK;
+        devices_close(r);
     }
     ledger_close(l);
     return status;
+}
+
+ebb_status runtime_open(const ebb_runtime_options *options, uint64_t *id, ebb_error *error)
+{
+    uint32_t count = 0;
+    const device_def *const *kinds = device_defs(&count);
+
+    return runtime_open_on(options, kinds, count, id, error);
 }
 
 void receipt_add(ebb_receipt *sum, const ebb_receipt *part)
@@ -87,6 +107,7 @@ void receipt_add(ebb_receipt *sum, const ebb_receipt *part)
     sum->descriptors += part->descriptors;
     sum->models += part->models;
     sum->wait_ns += part->wait_ns;
+    receipt_add_files(sum, part);
 }
 
 static model *newest_model(runtime *r)
@@ -190,6 +211,7 @@ ebb_status ebb_runtime_close(ebb_runtime handle, ebb_receipt *receipt)
     runtime *r = object;
     close_attachments(r, &sum);
     close_models(r, &sum);
+    temporaries_close(r, &sum);
     ebb_memory rest = {0};
     region_read(r->root, &rest);
     close_arrays(r);
@@ -199,8 +221,9 @@ ebb_status ebb_runtime_close(ebb_runtime handle, ebb_receipt *receipt)
     for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) sum.bytes[i] += rest.by_class[i];
     sum.bytes_total += rest.live;
     executor_fini(&r->executor);
+    lifecycle_close(r);
     pthread_mutex_destroy(&r->mutex);
-    device_close(&r->device);
+    devices_close(r);
     ledger_close(r->ledger);
     handle_close_end(handle.id);
     sum.time_ns = clock_ns() - begin;
@@ -233,6 +256,9 @@ void runtime_memory(runtime *r, ebb_memory *memory)
 
 void runtime_rest(const runtime *r)
 {
-    if (r->device.def->rest != NULL) r->device.def->rest(&r->device);
+    for (uint32_t i = 0; i < r->devices->physical_count; i++) {
+        const device *d = &r->devices->physical[i].device;
+        if (d->def->rest != NULL) d->def->rest(d);
+    }
     malloc_trim(0);
 }

@@ -11,6 +11,7 @@
 #include "format/saved_optimizer.h"
 #include "layer/saved.h"
 #include "runtime/options.h"
+#include "runtime/shrink.h"
 #include "runtime/training.h"
 
 typedef struct saving {
@@ -88,19 +89,32 @@ static ebb_status content_make(region *work, saving *s, const ebb_save_options *
     return saved_list(work, d, m->built, m->sources, trainable, &s->training, content, error);
 }
 
+/* Only these keep weights shrunk. */
+static bool is_archive(const char *path)
+{
+    static const char ending[] = ".keras";
+    const size_t length = path == NULL ? 0 : strlen(path), own = sizeof ending - 1;
+
+    return length > own && strcmp(path + length - own, ending) == 0;
+}
+
 static ebb_status save_locked(model *m, const training *t, const char *path,
                               const ebb_save_options *o, ebb_error *error)
 {
     region *work = region_open(m->owner->root, "save", EBB_CLASS_SCRATCH, 0);
     model_content content;
     saving s = {.m = m, .t = t};
+    const bool is_shrunk = m->packings != NULL && !o->expand && is_archive(path);
 
     if (work == NULL) return region_fail(m->owner->root, error, m->info.name, "saving");
     ebb_status status = content_make(work, &s, o, &content, error);
     if (status == EBB_OK) {
-        const write_options how = {.deflates = o->deflate, .keeps_old = o->keep_existing};
         content.read = read_tensor;
         content.context = &s;
+        if (is_shrunk) status = shrink_content(work, m, &content, error);
+    }
+    if (status == EBB_OK) {
+        const write_options how = {.deflates = o->deflate, .keeps_old = o->keep_existing};
         status = content_write(work, &content, path, &how, error);
     }
     saved_optimizer_close(&s.optimizer);

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "mem/handle.h"
+#include "mem/observer.h"
+#include "runtime/lifecycle/temporary_file.h"
 #include "runtime/options.h"
 #include "runtime/training.h"
 
@@ -59,11 +61,10 @@ static void scope_unlink(scope *s)
     pthread_mutex_unlock(&r->mutex);
 }
 
-static ebb_status scope_make(runtime *r, const ebb_scope_options *o, scope *parent, scope **result,
-                             ebb_error *error)
+static ebb_status scope_make(runtime *r, const ebb_scope_options *o, scope *parent, region *above,
+                             scope **result, ebb_error *error)
 {
     const char *tag = o->tag != NULL ? o->tag : "scope";
-    region *above = parent != NULL ? parent->home : r->root;
 
     if (parent != NULL && parent->depth + 1 >= SCOPE_DEPTH_MAX) {
         return fail(error, EBB_E_ARGUMENT, tag, "%u scopes are inside each other already",
@@ -77,6 +78,7 @@ static ebb_status scope_make(runtime *r, const ebb_scope_options *o, scope *pare
         region_close(home);
         return status;
     }
+    region_mark_group(home);
     s->owner = r;
     s->parent = parent;
     s->home = home;
@@ -85,7 +87,8 @@ static ebb_status scope_make(runtime *r, const ebb_scope_options *o, scope *pare
     return EBB_OK;
 }
 
-ebb_status scope_open(runtime *r, const ebb_scope_options *options, uint64_t *id, ebb_error *error)
+ebb_status scope_open_in(runtime *r, region *above, uint64_t session,
+                         const ebb_scope_options *options, uint64_t *id, ebb_error *error)
 {
     ebb_scope_options o = EBB_SCOPE_OPTIONS_INIT;
     scope *parent = NULL, *s = NULL;
@@ -93,8 +96,10 @@ ebb_status scope_open(runtime *r, const ebb_scope_options *options, uint64_t *id
         options_copy(&o, sizeof o, options, "scope options", "EBB_SCOPE_OPTIONS_INIT", error);
 
     if (status == EBB_OK) status = scope_acquire(r, o.parent, &parent, error);
-    if (status == EBB_OK) status = scope_make(r, &o, parent, &s, error);
+    if (parent != NULL) above = parent->home;
+    if (status == EBB_OK) status = scope_make(r, &o, parent, above, &s, error);
     if (status == EBB_OK) {
+        s->holder = session;
         scope_link(s);
         *id = s->id = handle_issue(HANDLE_SCOPE, s);
         if (s->id == 0) {
@@ -106,6 +111,11 @@ ebb_status scope_open(runtime *r, const ebb_scope_options *options, uint64_t *id
     }
     scope_release(parent);
     return status;
+}
+
+ebb_status scope_open(runtime *r, const ebb_scope_options *options, uint64_t *id, ebb_error *error)
+{
+    return scope_open_in(r, r->root, 0, options, id, error);
 }
 
 /* -- closing ----------------------------------------------------------------------------------- */
@@ -150,6 +160,7 @@ static void scope_end(scope *s, ebb_receipt *sum)
         else
             model_unlink(m);
     }
+    temporaries_remove(s->owner, s->id, sum);
     region_read(s->home, &rest);
     for (uint32_t i = 0; i < EBB_CLASS_COUNT; i++) own.bytes[i] = rest.by_class[i];
     own.bytes_total = rest.live;
@@ -158,17 +169,19 @@ static void scope_end(scope *s, ebb_receipt *sum)
     region_close(s->home);
 }
 
-/* The scope around it stays pinned meanwhile: closing that one waits. */
+/* The scope around it, or the session that it is in, stays pinned meanwhile: closing that one
+ * waits. */
 static bool parent_acquire(uint64_t id, uint64_t *parent)
 {
     const scope *s = handle_acquire(HANDLE_SCOPE, id);
 
     *parent = 0;
     if (s == NULL) return false;
-    const uint64_t found = s->parent != NULL ? s->parent->id : 0;
+    const uint64_t found = s->parent != NULL ? s->parent->id : s->holder;
+    const handle_kind kind = s->parent != NULL ? HANDLE_SCOPE : HANDLE_SESSION;
     handle_release(id);
     if (found == 0) return true;
-    if (handle_acquire(HANDLE_SCOPE, found) == NULL) return false;
+    if (handle_acquire(kind, found) == NULL) return false;
     *parent = found;
     return true;
 }
@@ -179,8 +192,7 @@ static bool is_inside(const scope *s, const scope *around)
     return s != NULL;
 }
 
-/* Does this thread train a model of the scope now? It would wait for itself. */
-static bool trains_here(ebb_scope handle)
+bool scope_trains_here(ebb_scope handle)
 {
     const scope *s = handle_acquire(HANDLE_SCOPE, handle.id);
     bool found = false;
@@ -201,7 +213,7 @@ ebb_status scope_close(ebb_scope handle, ebb_receipt *receipt, ebb_error *error)
     void *object = NULL;
     uint64_t parent = 0;
 
-    if (trains_here(handle)) {
+    if (scope_trains_here(handle)) {
         return fail(error, EBB_E_STATE, "ebb_scope_close",
                     "called by a callback of the training it would wait for");
     }
@@ -224,6 +236,23 @@ ebb_status scope_close(ebb_scope handle, ebb_receipt *receipt, ebb_error *error)
     sum.time_ns = clock_ns() - begin;
     if (receipt != NULL) *receipt = sum;
     return EBB_OK;
+}
+
+void scope_take(runtime *r, uint64_t id, ebb_receipt *sum)
+{
+    void *object = NULL;
+
+    if (handle_close_begin(HANDLE_SCOPE, id, 0, &object)) {
+        scope_end(object, sum);
+        handle_close_end(id);
+        return;
+    }
+    /* In a forked child: a thread of the parent was closing it. */
+    pthread_mutex_lock(&r->mutex);
+    scope *s = r->scopes;
+    while (s != NULL && s->id != id) s = s->next;
+    pthread_mutex_unlock(&r->mutex);
+    if (s != NULL) scope_unlink(s);
 }
 
 void scopes_close(runtime *r)
@@ -251,7 +280,9 @@ ebb_status scope_admit(const model *m, const char *path, const ebb_plan *plan, e
         if (limit == 0 || (live <= limit && plan->peak <= limit - live)) continue;
         return fail(error, EBB_E_MEMORY, path,
                     "needs %" PRIu64 " bytes while loading, but of the scope's limit of %" PRIu64
-                    " only %" PRIu64 " are free; unload a model of the scope",
+                    " only %" PRIu64
+                    " are free; unload a model of the scope, or ask for less with a smaller batch "
+                    "or fewer lanes",
                     plan->peak, limit, live < limit ? limit - live : 0);
     }
     return EBB_OK;

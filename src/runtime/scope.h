@@ -22,6 +22,7 @@ struct scope {
     scope *next, *previous; /* in runtime->scopes */
     region *home;
     uint32_t depth;
+    uint64_t holder; /* the session in whose memory it is; 0 = none */
 };
 
 /* Pinned until scope_release(); NULL with EBB_OK for {0}. E_STALE; E_ARGUMENT: of another runtime.
@@ -33,6 +34,13 @@ void scope_release(const scope *s);
 ebb_status scope_open(runtime *r, const ebb_scope_options *options, uint64_t *id, ebb_error *error);
 /* The runtime must be pinned. */
 ebb_status scope_close(ebb_scope handle, ebb_receipt *receipt, ebb_error *error);
+/* In the memory of a session, `above`: closing it waits while the session is being closed. */
+ebb_status scope_open_in(runtime *r, region *above, uint64_t session,
+                         const ebb_scope_options *options, uint64_t *id, ebb_error *error);
+/* Ends the scope of a session that is being closed; adds to *sum. */
+void scope_take(runtime *r, uint64_t id, ebb_receipt *sum);
+/* Does this thread train a model of the scope now? It would wait for itself. */
+bool scope_trains_here(ebb_scope handle);
 /* Ends every scope of a runtime that is closing and has no models any more. */
 void scopes_close(runtime *r);
 

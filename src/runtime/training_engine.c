@@ -101,7 +101,7 @@ static ebb_status read_rate(training *t, double *rate, ebb_error *error)
     const train_object *schedule = schedule_of(t->settings.optimizer);
 
     if (schedule != NULL) {
-        return schedule_number(t->home, &t->m->owner->device, schedule,
+        return schedule_number(t->home, model_device(t->m), schedule,
                                (uint32_t)engine_iterations(&t->engine), t->m->info.name, rate,
                                error);
     }

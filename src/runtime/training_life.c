@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "mem/handle.h"
 #include "runtime/options.h"
@@ -207,6 +208,20 @@ static ebb_status open_history(training *t, ebb_error *error)
                                    : region_fail(t->home, error, t->m->info.name, "History");
 }
 
+static void log_fit(const training *t, ebb_status status, uint64_t begin_ns,
+                    const ebb_error *error)
+{
+    const log_sink *log = &t->m->owner->log;
+    const char *name = t->m->info.name;
+
+    if (status == EBB_OK)
+        log_line(log, EBB_LOG_INFO, "trained %s: %u epochs in %.1f ms", name,
+                 t->history.epoch_count, (double)(clock_ns() - begin_ns) / 1e6);
+    else
+        log_line(log, EBB_LOG_ERROR, "%s: training ended after %u epochs: %s: %s", name,
+                 t->history.epoch_count, error->where, error->text);
+}
+
 ebb_status training_fit(training *t, const ebb_data *data, const ebb_fit_options *options,
                         ebb_error *error)
 {
@@ -215,9 +230,12 @@ ebb_status training_fit(training *t, const ebb_data *data, const ebb_fit_options
         options_copy(&o, sizeof o, options, "fit options", "EBB_FIT_OPTIONS_INIT", error);
 
     if (status != EBB_OK) return status;
+    const uint64_t begin = clock_ns();
+    ebb_error local = {0}, *const why = error != NULL ? error : &local;
     atomic_store(&t->is_fitting, true);
-    status = open_history(t, error);
-    if (status == EBB_OK) status = fit_run(&t->engine, data, &o, &t->history, error);
+    status = open_history(t, why);
+    if (status == EBB_OK) status = fit_run(&t->engine, data, &o, &t->history, why);
+    log_fit(t, status, begin, why);
     atomic_store(&t->is_fitting, false);
     return status;
 }

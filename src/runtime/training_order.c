@@ -17,7 +17,7 @@ static ebb_status ask_kernels(training *t, side *s, region *work, const int64_t 
 
     if (scratch == NULL || shared == NULL || pointwise == NULL)
         return region_fail(work, error, "training", "the order of a step");
-    ebb_status status = weights_open(work, &t->m->owner->device, g, false, &w, error);
+    ebb_status status = weights_open(work, model_device(t->m), g, false, &w, error);
     if (status == EBB_OK) status = side_executable_make(t, s, work, w, symbols, &e, error);
     for (uint32_t i = 0; status == EBB_OK && i < g->node_count; i++) shared[i] = SHARED_INPUT_NONE;
     for (uint32_t i = 0; status == EBB_OK && i < e->step_count; i++) {

@@ -166,7 +166,7 @@ ebb_status side_executable_make(training *t, const side *s, region *home, weight
                                 const int64_t *symbols, executable **result, ebb_error *error)
 {
     const executable_options options = {.home = home,
-                                        .device = &t->m->owner->device,
+                                        .device = model_device(t->m),
                                         .graph = s->step.emit.graph,
                                         .weights = w,
                                         .symbols = symbols,
@@ -185,7 +185,7 @@ static ebb_status plan_make(training *t, side *s, side_plan *p, const int64_t *s
     ebb_status status = EBB_OK;
     if (is_first) status = side_order(t, s, symbols, error);
     if (is_first && status == EBB_OK)
-        status = weights_open(s->home, &t->m->owner->device, s->step.emit.graph, false, &s->weights,
+        status = weights_open(s->home, model_device(t->m), s->step.emit.graph, false, &s->weights,
                               error);
     if (status == EBB_OK)
         status = side_executable_make(t, s, p->home, s->weights, symbols, &p->e, error);

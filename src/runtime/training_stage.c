@@ -5,7 +5,9 @@
 
 #include "base/size.h"
 #include "base/status.h"
+#include "runtime/advice.h"
 #include "runtime/options.h"
+#include "runtime/shrink.h"
 #include "runtime/training.h"
 #include "tensor/dtype.h"
 
@@ -240,13 +242,23 @@ static ebb_status describe_engine(training *t, ebb_error *error)
 typedef struct shortage {
     uint64_t need, room; /* bytes beyond those that the stage has taken */
     const char *limit;
+    bool is_shared;               /* with other models, which could go */
+    const logical_device *device; /* whose limit it is; NULL: of no device */
 } shortage;
+
+static uint64_t room_below(uint64_t limit, uint64_t live)
+{
+    return limit == 0 ? UINT64_MAX : live < limit ? limit - live : 0;
+}
 
 static uint64_t room_in(const region *r)
 {
-    const uint64_t limit = region_bytes_max(r), live = region_bytes_live(r);
+    return room_below(region_bytes_max(r), region_bytes_live(r));
+}
 
-    return limit == 0 ? UINT64_MAX : live < limit ? limit - live : 0;
+static uint64_t room_on(const logical_device *d)
+{
+    return room_below(account_bytes_max(d->account), account_bytes_live(d->account));
 }
 
 static uint64_t row_bytes(const graph *g, value v)
@@ -274,13 +286,19 @@ static uint64_t data_bytes(const training *t)
 static bool has_room(const training *t, const ebb_plan *plan, int64_t reserved, uint64_t data,
                      shortage *s)
 {
+    const logical_device *const device = t->m->device;
     const struct {
-        const region *r;
+        uint64_t room;
         int64_t reserved;
         const char *name;
-    } limits[] = {{t->home, 0, "bytes_max of training"},
-                  {t->m->home, reserved, "bytes_max of the model"},
-                  {t->m->owner->root, reserved, "the runtime's limit"}};
+        bool is_shared;
+        const logical_device *device;
+    } limits[] = {
+        {room_in(t->home), 0, "bytes_max of training", false, NULL},
+        {room_in(t->m->home), reserved, "bytes_max of the model", false, NULL},
+        {room_on(device), reserved, device->name, true, device},
+        {room_in(t->m->owner->root), reserved, "the runtime's limit", true, NULL},
+    };
 
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         const uint64_t own = plan->peak - region_bytes_live(t->home) + data;
@@ -288,8 +306,10 @@ static bool has_room(const training *t, const ebb_plan *plan, int64_t reserved, 
         s->need = limits[i].reserved > 0 ? own + (uint64_t)limits[i].reserved
                   : own > freed          ? own - freed
                                          : 0;
-        s->room = room_in(limits[i].r);
+        s->room = limits[i].room;
         s->limit = limits[i].name;
+        s->is_shared = limits[i].is_shared;
+        s->device = limits[i].device;
         if (s->need > s->room) return false;
     }
     return true;
@@ -297,11 +317,15 @@ static bool has_room(const training *t, const ebb_plan *plan, int64_t reserved, 
 
 static ebb_status refuse(const training *t, const shortage *s, ebb_error *error)
 {
-    return fail(error, EBB_E_MEMORY, t->m->info.name,
+    const model *const m = t->m;
+    char advice[ADVICE_BYTES] = "";
+
+    if (s->is_shared) (void)advice_write(m->owner, s->device, m, s->need - s->room, advice);
+    return fail(error, EBB_E_MEMORY, m->info.name,
                 "training needs %" PRIu64 " bytes more, but %s leaves %" PRIu64
                 ", and computing activations twice does not save enough; raise it or plan for a "
-                "smaller batch",
-                s->need, s->limit, s->room);
+                "smaller batch%s%s",
+                s->need, s->limit, s->room, advice[0] != '\0' ? "; " : "", advice);
 }
 
 /* The first side anew, with an arena below `arena_max`. */
@@ -365,7 +389,8 @@ ebb_status training_stage(model *m, const ebb_compile_options *options, int64_t 
                     "the model was loaded with inference_only, so its weights were folded; load it "
                     "without");
     }
-    ebb_status status = open_regions(m, options, result, error);
+    ebb_status status = shrink_check_trained(m, error);
+    if (status == EBB_OK) status = open_regions(m, options, result, error);
     t = *result;
     if (status == EBB_OK) status = read_options(t, options, error);
     if (status == EBB_OK) status = choices_copy(m, t->home, &t->choices, error);

@@ -286,6 +286,7 @@ ebb_status training_publish_locked(model *m, ebb_error *error)
     lanes_take_all(m);
     const ebb_status status = weights_refill(m->weights, work, &reader, error);
     if (status == EBB_OK) atomic_store(&m->is_behind, false);
+    atomic_fetch_add(&m->weight_changes, 1);
     lanes_release_all(m);
     region_close(work);
     return status;

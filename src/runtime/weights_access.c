@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "runtime/shrink.h"
 #include "runtime/training.h"
 #include "tensor/dtype.h"
 #include "tensor/view.h"
@@ -67,6 +68,7 @@ ebb_status model_weight_set(model *m, uint32_t index, const ebb_view *view, ebb_
 {
     if (index >= m->built->weight_count) return number_out_of_range(m, index, error);
     ebb_status status = check_view(m, index, view, error);
+    if (status == EBB_OK) status = shrink_check_set(m, index, error);
     if (status != EBB_OK) return status;
     const layer_weight *w = m->built->weights[index];
     const ebb_dtype dtype = view->dtype == EBB_DTYPE_NONE ? w->dtype : view->dtype;
@@ -85,6 +87,7 @@ ebb_status model_weight_set(model *m, uint32_t index, const ebb_view *view, ebb_
     status = weights_set(m->weights, w->v, copy, work, error);
     lanes_release_all(m);
     if (status == EBB_OK) training_weight_set(m, index, copy);
+    atomic_fetch_add(&m->weight_changes, 1);
     pthread_mutex_unlock(&m->training_mutex);
     region_close(work);
     return status;

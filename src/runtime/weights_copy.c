@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "layer/layer_weights.h"
+#include "runtime/devices.h"
 #include "runtime/training.h"
 #include "runtime/weights_replace.h"
 #include "tensor/dtype.h"
@@ -146,6 +147,19 @@ static ebb_status match(region *work, copying *c)
     return c->options.skip_mismatch ? match_in_order(c, to, from) : match_all(c);
 }
 
+static void count_transfer(const copying *c)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < c->to->built->weight_count; i++) {
+        const layer_weight *w = c->to->built->weights[i];
+        uint64_t count = 0;
+        if (c->is_set[i] && dims_count(w->rank, w->dims, &count))
+            bytes += count * ebb_dtype_bytes(w->dtype);
+    }
+    devices_copied(c->to->owner, c->from->device, c->to->device, bytes);
+}
+
 ebb_status model_weights_copy(model *from, model *to, const ebb_weights_options *options,
                               ebb_weights_report *report, ebb_error *error)
 {
@@ -158,6 +172,11 @@ ebb_status model_weights_copy(model *from, model *to, const ebb_weights_options 
                     "the model was loaded with inference_only, so its weights were folded; load it "
                     "without");
     }
+    if (from->d->model == NULL || to->d->model == NULL) {
+        return fail(error, EBB_E_UNSUPPORTED, (from->d->model == NULL ? from : to)->info.name,
+                    "the model is the graph of a SavedModel folder: it has no layers whose weights "
+                    "could be copied");
+    }
     region *work = region_open(to->owner->root, "copy", EBB_CLASS_SCRATCH, 0);
     if (work == NULL) return region_fail(to->owner->root, error, to->info.name, "copying");
     status = match(work, &c);
@@ -165,6 +184,7 @@ ebb_status model_weights_copy(model *from, model *to, const ebb_weights_options 
     if (status == EBB_OK) {
         const weights_change change = {to, c.is_set, copy_read, &c};
         status = weights_replace(work, &change, error);
+        if (status == EBB_OK) count_transfer(&c);
     }
     if (status == EBB_OK && report != NULL) {
         weights_report_count(&c.report, to->built, c.is_set);

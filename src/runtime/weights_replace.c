@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "runtime/options.h"
+#include "runtime/shrink.h"
 #include "runtime/training.h"
 
 static ebb_status weight_read(void *context, region *scratch, uint32_t index, uint64_t first,
@@ -23,6 +24,15 @@ static ebb_status weight_read(void *context, region *scratch, uint32_t index, ui
     return weights_get(c->m->weights, w->v, bytes, error); /* only we may change it */
 }
 
+/* Packed weights are never set, so they stay. */
+static const void *packed_bytes(void *context, uint32_t index, const packed_layout *l)
+{
+    const model *m = context;
+
+    (void)l;
+    return weights_pointer(m->weights, m->built->weights[index]->v);
+}
+
 static ebb_status fill_new(region *work, const weights_change *change, weights *fresh,
                            ebb_error *error)
 {
@@ -33,8 +43,10 @@ static ebb_status fill_new(region *work, const weights_change *change, weights *
 
     if (store == NULL || staging == NULL)
         return region_fail(work, error, change->m->info.name, "new weights");
+    const packed_reader packed = {.bytes = packed_bytes, .context = change->m};
     *fresh = *change->m->weights;
     fresh->block = NULL;
+    fresh->packed_from = &packed;
     const ebb_status status = weights_fill(fresh, store, staging, &reader, error);
     region_close(staging);
     return status;
@@ -76,6 +88,7 @@ static ebb_status replace_locked(region *work, const weights_change *change, ebb
     lanes_take_all(m);
     if (fresh.block_bytes > 0) memcpy(m->weights->block, fresh.block, fresh.block_bytes);
     lanes_release_all(m);
+    atomic_fetch_add(&m->weight_changes, 1);
     if (room != NULL) training_take(change, m->weights, room);
     return EBB_OK;
 }
@@ -89,7 +102,11 @@ ebb_status weights_replace(region *work, const weights_change *change, ebb_error
                     "the model was loaded with inference_only, so its weights were folded; load it "
                     "without");
     }
-    ebb_status status = training_publish(m, error);
+    ebb_status status = EBB_OK;
+    for (uint32_t i = 0; i < m->built->weight_count && status == EBB_OK; i++) {
+        if (change->is_set[i]) status = shrink_check_set(m, i, error);
+    }
+    if (status == EBB_OK) status = training_publish(m, error);
     if (status != EBB_OK) return status;
     pthread_mutex_lock(&m->training_mutex);
     status = replace_locked(work, change, error);

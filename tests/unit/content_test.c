@@ -28,13 +28,13 @@ static ebb_status read_number(void *context, const saved_tensor *tensor, void *b
 }
 
 static const saved_tensor tensors[] = {
-    {"layers/dense", 0, "dense/kernel", EBB_F32, 2, {4, 3}, 0},
-    {"layers/dense", 1, "dense/bias", EBB_F32, 1, {3}, 1},
+    {"layers/dense", 0, "dense/kernel", EBB_F32, 2, {4, 3}, 0, false},
+    {"layers/dense", 1, "dense/bias", EBB_F32, 1, {3}, 1, false},
 };
 static const saved_tensor extra[] = {
-    {"optimizer", 0, "adam/iteration", EBB_I32, 0, {0}, 2},
-    {"optimizer", 1, "adam/dense_kernel_momentum", EBB_F32, 2, {4, 3}, 3},
-    {"optimizer", 2, "adam/dense_kernel_momentum", EBB_F32, 2, {4, 3}, 4},
+    {"optimizer", 0, "adam/iteration", EBB_I32, 0, {0}, 2, false},
+    {"optimizer", 1, "adam/dense_kernel_momentum", EBB_F32, 2, {4, 3}, 3, false},
+    {"optimizer", 2, "adam/dense_kernel_momentum", EBB_F32, 2, {4, 3}, 4, false},
 };
 static const saved_layer layers[] = {{"dense", tensors, 2}};
 
@@ -151,12 +151,12 @@ TEST(settings_of_compile_replace_those_of_the_file)
  */
 
 static const saved_tensor adam[] = {
-    {"optimizer", 0, "adam/iteration", EBB_I32, 0, {0}, 2},
-    {"optimizer", 1, "adam/learning_rate", EBB_F32, 0, {0}, 3},
-    {"optimizer", 2, "adam/dense_kernel_momentum", EBB_F32, 2, {4, 3}, 4},
-    {"optimizer", 3, "adam/dense_kernel_velocity", EBB_F32, 2, {4, 3}, 5},
-    {"optimizer", 4, "adam/dense_bias_momentum", EBB_F32, 1, {3}, 6},
-    {"optimizer", 5, "adam/dense_bias_velocity", EBB_F32, 1, {3}, 7},
+    {"optimizer", 0, "adam/iteration", EBB_I32, 0, {0}, 2, false},
+    {"optimizer", 1, "adam/learning_rate", EBB_F32, 0, {0}, 3, false},
+    {"optimizer", 2, "adam/dense_kernel_momentum", EBB_F32, 2, {4, 3}, 4, false},
+    {"optimizer", 3, "adam/dense_kernel_velocity", EBB_F32, 2, {4, 3}, 5, false},
+    {"optimizer", 4, "adam/dense_bias_momentum", EBB_F32, 1, {3}, 6, false},
+    {"optimizer", 5, "adam/dense_bias_velocity", EBB_F32, 1, {3}, 7, false},
 };
 
 /* Writes the model with these variables and settings; the description of what was written. */
@@ -250,16 +250,16 @@ TEST(optimizers_that_tf_keras_lacks_keep_their_order)
 TEST(inner_optimizers_have_a_place_of_their_own)
 {
     static const saved_tensor scaled[] = {
-        {"optimizer", 0, "loss_scale_optimizer/iteration", EBB_I32, 0, {0}, 2},
-        {"optimizer", 1, "loss_scale_optimizer/learning_rate", EBB_F32, 0, {0}, 3},
-        {"optimizer", 2, "adam/iteration", EBB_I32, 0, {0}, 4},
-        {"optimizer", 3, "adam/learning_rate", EBB_F32, 0, {0}, 5},
+        {"optimizer", 0, "loss_scale_optimizer/iteration", EBB_I32, 0, {0}, 2, false},
+        {"optimizer", 1, "loss_scale_optimizer/learning_rate", EBB_F32, 0, {0}, 3, false},
+        {"optimizer", 2, "adam/iteration", EBB_I32, 0, {0}, 4, false},
+        {"optimizer", 3, "adam/learning_rate", EBB_F32, 0, {0}, 5, false},
     };
     static const saved_tensor several[] = {
-        {"optimizer", 0, "multi_optimizer/iteration", EBB_I32, 0, {0}, 2},
-        {"optimizer", 1, "adam/iteration", EBB_I32, 0, {0}, 3},
-        {"optimizer", 2, "adam/learning_rate", EBB_F32, 0, {0}, 4},
-        {"optimizer", 3, "adam_1/iteration", EBB_I32, 0, {0}, 5},
+        {"optimizer", 0, "multi_optimizer/iteration", EBB_I32, 0, {0}, 2, false},
+        {"optimizer", 1, "adam/iteration", EBB_I32, 0, {0}, 3, false},
+        {"optimizer", 2, "adam/learning_rate", EBB_F32, 0, {0}, 4, false},
+        {"optimizer", 3, "adam_1/iteration", EBB_I32, 0, {0}, 5, false},
     };
     temporary folder;
 

@@ -640,8 +640,8 @@ TEST(label_sequences)
 
 TEST(every_op_has_a_gradient_or_a_reason)
 {
-    /* integers and conditions, numbers from nowhere, the end of the road, and what gradients are
-     * made of */
+    /* integers and conditions, numbers from nowhere, the end of the road, what gradients are
+     * made of, and what reads packed weights */
     static const op_id without[] = {OP_compare,
                                     OP_arg_reduce,
                                     OP_one_hot,
@@ -658,9 +658,13 @@ TEST(every_op_has_a_gradient_or_a_reason)
                                     OP_resize_gradient,
                                     OP_rnn_gradient,
                                     OP_conv_lstm_gradient,
-                                    OP_fused};
+                                    OP_fused,
+                                    OP_unpack,
+                                    OP_packed_matmul,
+                                    OP_packed_gather};
 
     seen[OP_cast] = true; /* casts_pass_gradients_on */
+    seen[OP_scan] = true; /* scan_test.c: refused */
     for (op_id op = OP_NONE + 1; op < OP_COUNT; op++) {
         bool is_listed = false;
 

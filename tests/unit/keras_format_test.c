@@ -295,7 +295,7 @@ TEST(real_files_are_read)
         {"C150/attention_model.h5", NULL, NULL},
         {"C156/adult-ffn-tf1.15.2.h5", NULL, NULL},
         {"C161/iris-ae-tf2.18.0.keras", NULL, NULL},
-        {"C168/model", NULL, "SavedModel"},
+        {"C168/model", NULL, NULL},
         {"C194/convlstm.h5", NULL, NULL},
         {"C207/vae_model.keras", NULL, "VAE"},
         {"C216/bilstm_model.keras", NULL, NULL},

@@ -279,7 +279,8 @@ TEST(bad_load_options_are_explained)
         {257, 0, NULL, "lanes", EBB_E_ARGUMENT},
         {0, 1025, NULL, "plans_max", EBB_E_ARGUMENT},
         {0, 0, "GPU:0", "CPU:0", EBB_E_NOT_FOUND},
-        {0, 0, "", "CPU:0", EBB_E_NOT_FOUND},
+        {0, 0, "/CPU:1", "CPU:0", EBB_E_NOT_FOUND},
+        {0, 0, "CPU:one", "number", EBB_E_ARGUMENT},
     };
     digits d;
     ebb_model model;

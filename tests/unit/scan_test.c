@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "exec/executable.h"
+#include "graph/gradient.h"
 
 #define UNITS 3
 #define WIDTH 2
@@ -269,6 +270,17 @@ TEST(what_does_not_fit_is_refused)
     CHECK_STATUS(refused(t, (const value[]){ints, right}, 2, g, &a), EBB_E_DTYPE);
 }
 
+TEST(no_gradient_passes_in_silence)
+{
+    graph *g = graph_open(t->home);
+    const recurrence r = recurrence_inputs(g);
+    const value last = as_scan(t, g, &r, false);
+    value gradient = VALUE_NONE;
+
+    CHECK(!graph_gradients(g, &last, NULL, 1, &r.h0, &gradient, 1));
+    CHECK_STATUS(g->error.status, EBB_E_UNSUPPORTED);
+}
+
 TEST(a_body_deeper_than_the_bound_is_refused)
 {
     const shape scalar = {0};
@@ -309,5 +321,5 @@ TEST(no_allocation_that_fails_leaves_anything)
 TEST_MAIN(RUN(a_loop_computes_what_the_recurrent_op_computes),
           RUN(no_step_hands_the_first_values_on), RUN(carried_values_change_places),
           RUN(loops_run_inside_loops), RUN(what_does_not_fit_is_refused),
-          RUN(a_body_deeper_than_the_bound_is_refused),
+          RUN(no_gradient_passes_in_silence), RUN(a_body_deeper_than_the_bound_is_refused),
           RUN(no_allocation_that_fails_leaves_anything))

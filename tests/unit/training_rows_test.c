@@ -361,7 +361,7 @@ static void any_program(fused_attributes *a, uint32_t inputs, uint64_t *seed)
         s->beta = -0.25f;
         s->gamma = INFINITY;
     }
-    a->result_count = (uint32_t)test_between(seed, 1, OP_OUTPUTS_MAX);
+    a->result_count = (uint32_t)test_between(seed, 1, FUSED_RESULTS_MAX);
     const uint32_t axes = (uint32_t)test_between(seed, 1, 3);
     for (uint32_t i = 0; i < a->result_count; i++) {
         fused_result *r = &a->results[i];
@@ -385,7 +385,7 @@ static void check_over_inputs(const kernel_def *row, const graph *g, const case_
     row_run_open(&r);
     row_run_open(&over);
     r.row->run(&r.call);
-    for (uint32_t k = 0; over.plan.is_pointwise && k < OP_OUTPUTS_MAX; k++)
+    for (uint32_t k = 0; over.plan.is_pointwise && k < FUSED_RESULTS_MAX; k++)
         for (uint32_t i = shared; i < g->nodes[0].input_count; i++) {
             const size_t bytes = (size_t)tensor_desc_bytes(&over.inputs[i]);
 
@@ -396,7 +396,7 @@ static void check_over_inputs(const kernel_def *row, const graph *g, const case_
             break;
         }
     over.row->run(&over.call);
-    for (uint32_t k = 0; k < OP_OUTPUTS_MAX; k++) {
+    for (uint32_t k = 0; k < FUSED_RESULTS_MAX; k++) {
         const case_tensor found = row_run_result(&over, k), expected = row_run_result(&r, k);
 
         case_tensor_check("over inputs", &found, &expected, 0, 0);
