@@ -57,8 +57,7 @@ static void open_form(form *f, ebb_runtime runtime, const arguments *a)
     must(ebb_model_load(runtime, a->path, &load, &f->s.model, &error), &error, a->path);
     prune.sparsity = f->sparsity;
     quantize.dtype = f->dtype;
-    if (f->sparsity > 0)
-        must(ebb_model_prune(f->s.model, &prune, NULL, &error), &error, f->name);
+    if (f->sparsity > 0) must(ebb_model_prune(f->s.model, &prune, NULL, &error), &error, f->name);
     if (f->dtype != NULL)
         must(ebb_model_quantize(f->s.model, &quantize, NULL, &error), &error, f->name);
     subject_make_views(&f->s, a->batch, NULL);

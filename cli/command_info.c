@@ -61,10 +61,10 @@ static const char *text_shrunk(text_buffer *buffer, const shrunk *s)
     for (int sparse = 0; sparse < 2; sparse++) {
         for (int dtype = 0; dtype <= EBB_BOOL; dtype++) {
             if (s->counts[sparse][dtype] == 0 || used >= sizeof buffer->text) continue;
-            const int length = snprintf(buffer->text + used, sizeof buffer->text - used,
-                                        "%s%" PRIu32 " %s%s", used > 0 ? ", " : "",
-                                        s->counts[sparse][dtype], ebb_dtype_name((ebb_dtype)dtype),
-                                        sparse ? " without zeros" : "");
+            const int length =
+                snprintf(buffer->text + used, sizeof buffer->text - used, "%s%" PRIu32 " %s%s",
+                         used > 0 ? ", " : "", s->counts[sparse][dtype],
+                         ebb_dtype_name((ebb_dtype)dtype), sparse ? " without zeros" : "");
             if (length > 0) used += (size_t)length;
         }
     }

@@ -95,7 +95,8 @@ typedef enum ebb_report_format {
     EBB_REPORT_JSON = 1   /**< one JSON object */
 } ebb_report_format;
 
-/** Writes the ledger of the runtime and of each model, by class and device.
+/** Writes the ledger of the runtime, of each model, and of what lives beside them (sessions,
+ *  graphs, registries, scopes with their models ...), by class and device: who holds what now.
  *  @return EBB_OK; EBB_E_STALE; EBB_E_CANCELLED */
 EBB_API ebb_status ebb_memory_report(ebb_runtime runtime, ebb_report_format format,
                                      ebb_text_function write, void *context);

@@ -53,8 +53,8 @@ typedef struct ebb_shrink_step {
     double sparsity;           /**< part of its elements that are zero now */
 } ebb_shrink_step;
 
-/** Called for every weight, on the caller's thread, before anything is changed. It may ask the model
- *  (predict, read weights), but must not set its weights, train, save, shrink or unload it.
+/** Called for every weight, on the caller's thread, before anything is changed. It may ask the
+ *  model (predict, read weights), but must not set its weights, train, save, shrink or unload it.
  *  @return false to cancel: EBB_E_CANCELLED, nothing is changed */
 typedef bool (*ebb_shrink_function)(void *context, const ebb_shrink_step *step);
 

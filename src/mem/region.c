@@ -448,9 +448,9 @@ void region_read(const region *r, ebb_memory *memory)
     region_read_account(r, NULL, memory);
 }
 
-void region_read_account(const region *r, const account *a, ebb_memory *memory)
+/* Under the lock. */
+static void add_up(const region *r, const account *a, ebb_memory *memory)
 {
-    ledger_lock(r->owner);
     for (const region *at = r; at != NULL; at = walk_next(r, at)) {
         if (a != NULL && at->account != a) continue;
         memory->live += at->bytes_own;
@@ -458,7 +458,31 @@ void region_read_account(const region *r, const account *a, ebb_memory *memory)
         memory->by_class[EBB_CLASS_CODE] += at->bytes_measured;
         if (is_cached(at)) memory->cached += at->bytes_own;
     }
+}
+
+void region_read_account(const region *r, const account *a, ebb_memory *memory)
+{
+    ledger_lock(r->owner);
+    add_up(r, a, memory);
     ledger_unlock(r->owner);
+}
+
+uint32_t region_children_read(const region *r, region_entry *entries, uint32_t capacity)
+{
+    uint32_t count = 0;
+
+    ledger_lock(r->owner);
+    for (const region *at = r->child_first; at != NULL; at = at->next, count++) {
+        if (count >= capacity) continue;
+        region_entry *entry = &entries[count];
+        *entry = (region_entry){.r = at};
+        memcpy(entry->tag, at->tag, sizeof entry->tag);
+        add_up(at, NULL, &entry->memory);
+        entry->memory.peak = at->bytes_peak;
+        entry->memory.limit = at->bytes_max;
+    }
+    ledger_unlock(r->owner);
+    return count;
 }
 
 ledger *region_ledger(const region *r)

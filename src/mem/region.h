@@ -91,6 +91,14 @@ uint64_t region_bytes_max(const region *r);
 void     region_limit(region *r, uint64_t bytes_max);
 /* Adds r and its children to the report: live, by_class, cached. Leaves the other fields alone. */
 void    region_read(const region *r, ebb_memory *memory);
+/* The regions right below r with what each holds, its own children included: at most `capacity` of
+ * them, the newest first. Returns how many there are. */
+typedef struct region_entry {
+    const region *r; /* for comparing only: it may be gone */
+    char tag[32];
+    ebb_memory memory; /* live, by_class, cached, peak, limit */
+} region_entry;
+uint32_t region_children_read(const region *r, region_entry *entries, uint32_t capacity);
 ledger *region_ledger(const region *r);
 /* Measured bytes (JIT code inside a library): reported in by_class[CODE], not part of live. */
 void region_measured(region *r, uint64_t bytes);

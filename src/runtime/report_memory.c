@@ -61,7 +61,39 @@ static ebb_memory device_memory(const logical_device *device)
     return memory;
 }
 
-static void write_table(text_writer *w, runtime *r, const ebb_memory *all)
+/* What lives beside models: sessions, graphs, registries, arrays, scopes (with the models in them).
+ * Copied at one moment. */
+#define OTHERS_MAX 256u
+typedef struct others {
+    region_entry *entries;
+    uint32_t count, left_out;
+} others;
+
+static bool is_model(const runtime *r, const region *home)
+{
+    for (const model *m = r->models; m != NULL; m = m->next)
+        if (m->home == home) return true;
+    return false;
+}
+
+static bool others_read(const runtime *r, region *work, others *o)
+{
+    uint32_t kept = 0;
+
+    o->entries = region_new(work, region_entry, OTHERS_MAX);
+    if (o->entries == NULL) return false;
+    const uint32_t count = region_children_read(r->root, o->entries, OTHERS_MAX);
+    for (uint32_t i = 0; i < count && i < OTHERS_MAX; i++) {
+        const region *home = o->entries[i].r;
+        if (home == work || is_model(r, home) || o->entries[i].memory.live == 0) continue;
+        o->entries[kept++] = o->entries[i];
+    }
+    o->count = kept;
+    o->left_out = count > OTHERS_MAX ? count - OTHERS_MAX : 0;
+    return true;
+}
+
+static void write_table(text_writer *w, runtime *r, const ebb_memory *all, const others *o)
 {
     text_format(w, "%-24s %14s %14s %14s %14s  %s\n", "owner", "live", "peak", "cached", "limit",
                 "by class");
@@ -70,6 +102,9 @@ static void write_table(text_writer *w, runtime *r, const ebb_memory *all)
         const ebb_memory memory = model_memory(m);
         put_columns(w, m->info.name, &memory);
     }
+    for (uint32_t i = 0; i < o->count; i++)
+        put_columns(w, o->entries[i].tag, &o->entries[i].memory);
+    if (o->left_out > 0) text_format(w, "and %u more\n", o->left_out);
     text_format(w, "%-24s %14s %14s %14s %14s  %s\n", "device", "live", "peak", "cached", "limit",
                 "by class");
     for (uint32_t i = 0; i < r->devices->logical_count; i++) {
@@ -80,7 +115,20 @@ static void write_table(text_writer *w, runtime *r, const ebb_memory *all)
                 all->threads, all->descriptors, r->model_count);
 }
 
-static void write_json(text_writer *w, runtime *r, const ebb_memory *all)
+static void write_others(text_writer *w, const others *o)
+{
+    text_put(w, "],\"others\":[");
+    for (uint32_t i = 0; i < o->count; i++) {
+        text_put(w, i == 0 ? "{\"owner\":" : ",{\"owner\":");
+        text_json_string(w, o->entries[i].tag);
+        text_put(w, ",");
+        put_members(w, &o->entries[i].memory);
+        text_put(w, "}");
+    }
+    text_format(w, "],\"others_left_out\":%u}\n", o->left_out);
+}
+
+static void write_json(text_writer *w, runtime *r, const ebb_memory *all, const others *o)
 {
     text_put(w, "{");
     put_members(w, all);
@@ -103,7 +151,7 @@ static void write_json(text_writer *w, runtime *r, const ebb_memory *all)
         put_members(w, &memory);
         text_put(w, "}");
     }
-    text_put(w, "]}\n");
+    write_others(w, o);
 }
 
 ebb_status report_memory(runtime *r, ebb_report_format format, ebb_text_function write,
@@ -116,14 +164,16 @@ ebb_status report_memory(runtime *r, ebb_report_format format, ebb_text_function
 
     if (work == NULL) return region_fail(r->root, error, "memory report", "a report");
     text_begin(&w, work);
+    others o;
     pthread_mutex_lock(&r->mutex);
-    if (format == EBB_REPORT_JSON)
-        write_json(&w, r, &all);
-    else
-        write_table(&w, r, &all);
+    const bool is_read = others_read(r, work, &o);
+    if (is_read && format == EBB_REPORT_JSON)
+        write_json(&w, r, &all, &o);
+    else if (is_read)
+        write_table(&w, r, &all, &o);
     pthread_mutex_unlock(&r->mutex);
     ebb_status status = EBB_OK;
-    if (w.failed)
+    if (!is_read || w.failed)
         status = region_fail(work, error, "memory report", "a report");
     else if (!write(context, w.text, w.length))
         status = EBB_E_CANCELLED;

@@ -1,4 +1,5 @@
 /* runtime_open.c -- opening, closing and reading a runtime. */
+#include <inttypes.h>
 #include <malloc.h>
 #include <sched.h>
 #include <string.h>
@@ -165,6 +166,21 @@ void runtime_detach(runtime *r, attachment *a)
     pthread_mutex_unlock(&r->mutex);
 }
 
+static const char *kind_name(handle_kind kind)
+{
+    switch (kind) {
+    case HANDLE_GRAPH: return "a graph";
+    case HANDLE_SESSION: return "a session";
+    case HANDLE_FUNCTION: return "a function";
+    case HANDLE_REGISTRY: return "a registry";
+    case HANDLE_LAZY: return "a wrapper";
+    case HANDLE_MONITOR: return "a leak monitor";
+    case HANDLE_PROFILER: return "a profiler";
+    case HANDLE_SPILL: return "a spill";
+    default: return "an object";
+    }
+}
+
 /* The runtime's handle is closed, so nothing new comes; what another thread is closing now is
  * waited for by asking again. */
 static void close_attachments(runtime *r, ebb_receipt *sum)
@@ -180,8 +196,11 @@ static void close_attachments(runtime *r, ebb_receipt *sum)
             sched_yield();
             continue;
         }
+        const uint64_t before = region_bytes_live(r->root);
         copy.close(copy.object, sum);
         handle_close_end(copy.id);
+        log_line(&r->log, EBB_LOG_INFO, "the runtime closes: %s was open, %" PRIu64 " bytes",
+                 kind_name(copy.kind), before - region_bytes_live(r->root));
     }
 }
 

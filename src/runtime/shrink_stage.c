@@ -158,9 +158,9 @@ const char *shrink_summary(const packed_layout *const *layouts, uint32_t count, 
     }
     text[0] = '\0';
     if (found > 0)
-        (void)snprintf(text, 160, " Kept small: %" PRIu32 " weight%s, %.2f MB as %.2f MB (%s)", found,
-                       found == 1 ? "" : "s", (double)plain / 0x1p20, (double)packed / 0x1p20,
-                       names);
+        (void)snprintf(text, 160, " Kept small: %" PRIu32 " weight%s, %.2f MB as %.2f MB (%s)",
+                       found, found == 1 ? "" : "s", (double)plain / 0x1p20,
+                       (double)packed / 0x1p20, names);
     return text;
 }
 

@@ -5,6 +5,8 @@
 
 #include "built_models.h"
 #include "digits.h"
+#include <stdio.h>
+
 #include "graph_fixture.h"
 
 static const float three[] = {1, 2, 3};
@@ -183,6 +185,54 @@ TEST(the_runtime_takes_all_along)
     CHECK_STATUS(ebb_session_target(f.session, w, &t->error), EBB_E_STALE);
     CHECK_STATUS(ebb_graph_finalize(f.graph), EBB_E_STALE);
     CHECK_STATUS(ebb_session_close(f.session, NULL, &t->error), EBB_E_STALE);
+}
+
+typedef struct notes {
+    char text[8192];
+    size_t length;
+} notes;
+
+static void note_line(void *context, ebb_log_level level, const char *line)
+{
+    notes *n = context;
+
+    (void)level;
+    n->length += (size_t)snprintf(n->text + n->length, sizeof n->text - n->length, "%s\n", line);
+    CHECK(n->length < sizeof n->text);
+}
+
+static bool note_text(void *context, const char *text, size_t length)
+{
+    notes *n = context;
+
+    if (length >= sizeof n->text - n->length) return false;
+    memcpy(n->text + n->length, text, length);
+    n->length += length;
+    return true;
+}
+
+TEST(who_holds_what_is_told)
+{
+    notes log = {{0}, 0}, table = {{0}, 0}, json = {{0}, 0};
+    ebb_runtime_options options = EBB_RUNTIME_OPTIONS_INIT;
+    ebb_graph_options named = EBB_GRAPH_OPTIONS_INIT;
+    fixture f;
+
+    options.log_level = EBB_LOG_INFO;
+    options.log = note_line;
+    options.log_context = &log;
+    named.name = "forgotten";
+    CHECK_OK(ebb_runtime_open(&options, &f.runtime, &t->error));
+    CHECK_OK(ebb_graph_open(f.runtime, &named, &f.graph, &t->error));
+    CHECK_OK(ebb_session_open(f.graph, NULL, &f.session, &t->error));
+    CHECK_OK(ebb_memory_report(f.runtime, EBB_REPORT_TABLE, note_text, &table));
+    CHECK_OK(ebb_memory_report(f.runtime, EBB_REPORT_JSON, note_text, &json));
+    CHECK_CONTAINS(table.text, "\nforgotten ");
+    CHECK_CONTAINS(table.text, "\nsession ");
+    CHECK_CONTAINS(json.text, "{\"owner\":\"session\",\"live\":");
+    CHECK_OK(ebb_runtime_close(f.runtime, NULL));
+    CHECK_CONTAINS(log.text, "the runtime closes: a session was open, ");
+    CHECK_CONTAINS(log.text, "the runtime closes: a graph was open, ");
 }
 
 /* -- reset ------------------------------------------------------------------------------------- */
@@ -492,7 +542,7 @@ TEST(a_forked_child_runs_and_closes_its_own)
 TEST_MAIN(RUN(close_gives_everything_back), RUN(the_scope_of_a_session_can_go_first),
           RUN(limits_of_sessions_hold), RUN(plans_are_few_and_trimmed),
           RUN(a_thousand_sessions_leave_nothing), RUN(the_runtime_takes_all_along),
-          RUN(a_reset_empties_one_graph), RUN(wrong_feeds_are_told), RUN(wrong_fetches_are_told),
-          RUN(a_fault_of_the_graph_is_told_by_the_run), RUN(gradients_know_their_limits),
-          RUN(closing_from_inside_is_an_answer), RUN(a_model_is_called_and_not_kept),
-          RUN(a_forked_child_runs_and_closes_its_own))
+          RUN(who_holds_what_is_told), RUN(a_reset_empties_one_graph), RUN(wrong_feeds_are_told),
+          RUN(wrong_fetches_are_told), RUN(a_fault_of_the_graph_is_told_by_the_run),
+          RUN(gradients_know_their_limits), RUN(closing_from_inside_is_an_answer),
+          RUN(a_model_is_called_and_not_kept), RUN(a_forked_child_runs_and_closes_its_own))
