@@ -9,7 +9,7 @@ python=${PYTHON:-python3}
 
 cmake -S . -B "$build" -DEBB_BENCH=ON >"$build/bench.log" 2>&1 &&
     cmake --build "$build" --target bench_latency bench_lifecycle bench_lifecycle_train bench_train_step bench_shrink \
-    >>"$build/bench.log" 2>&1 || {
+    bench_session >>"$build/bench.log" 2>&1 || {
     cat "$build/bench.log"
     exit 1
 }
@@ -43,6 +43,8 @@ for model in mlp mobilenetv2 resnet50; do
     echo "-- $model with smaller weights"
     "$build/bench/bench_shrink" "$models/$model.keras"
 done
+echo "-- sessions"
+"$build/bench/bench_session" all
 echo "-- models trained and dropped"
 "$build/bench/bench_lifecycle_train"
 echo "-- training, 32 rows"
