@@ -43,6 +43,7 @@ static ebb_status read_weight(void *context, region *scratch, uint32_t index, ui
 
 static ebb_status bench_make(test *t, bench *b, const int64_t *symbols)
 {
+    static const int64_t none[1] = {0};
     const weight_reader reader = {read_weight, NULL};
     ebb_status status;
 
@@ -54,7 +55,7 @@ static ebb_status bench_make(test *t, bench *b, const int64_t *symbols)
                                         .device = &b->cpu,
                                         .graph = b->g,
                                         .weights = b->w,
-                                        .symbols = symbols,
+                                        .symbols = symbols != NULL ? symbols : none,
                                         .threads = 1,
                                         .lanes = 1};
     status = executable_make(&options, &b->e, &t->error);
