@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* -- ports --------------------------------------------------------------------------- */
 
@@ -75,6 +76,14 @@ bool path_is_npy(const char *path)
     return length > 4 && strcmp(path + length - 4, ".npy") == 0;
 }
 
+/* "labl=x.npy" where there is no "labl", nor a file of that whole name. */
+static bool is_misnamed(const char *text, const char *equals)
+{
+    const char *slash = strchr(text, '/');
+
+    return equals != NULL && (slash == NULL || slash > equals) && access(text, F_OK) != 0;
+}
+
 ebb_status named_files_make(named_file *files, const text_list *list, const ports *p,
                             const char *option_name, ebb_error *error)
 {
@@ -83,6 +92,13 @@ ebb_status named_files_make(named_file *files, const text_list *list, const port
         const char *equals = strchr(text, '=');
         const ebb_tensor_info *port =
             equals != NULL ? port_find(p, text, (size_t)(equals - text)) : NULL;
+        if (port == NULL && is_misnamed(text, equals)) {
+            char names[320];
+            list_ports(p, names, sizeof names);
+            return refuse(error, EBB_E_ARGUMENT, option_name,
+                          "'%.*s' is none of the model's (%s); a file of that name is ./%s",
+                          (int)(equals - text), text, names, text);
+        }
         files[i] = (named_file){port != NULL ? port->name : NULL, port != NULL ? equals + 1 : text};
         for (uint32_t k = 0; k < i; k++) {
             if (port == NULL || files[k].name != port->name) continue;

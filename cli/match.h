@@ -25,7 +25,8 @@ ebb_status ports_make_inputs(ports *p, ebb_model model, ebb_error *error);
 ebb_status ports_make_outputs(ports *p, ebb_model model, ebb_error *error);
 void ports_free(ports *p);
 
-/* Splits list item by item into files (room for TEXT_LIST_MAX). */
+/* Splits list item by item into files (room for TEXT_LIST_MAX). NAME= of no port is refused, unless
+ * a file is called so. */
 ebb_status named_files_make(named_file *files, const text_list *list, const ports *p,
                             const char *option_name, ebb_error *error);
 /* Paths in the ports' order: by name when all have one, else as given. Needs exactly one per port.

@@ -248,6 +248,8 @@ run 2 predict-no-input predict "$mlp"
 err '--input is missing'
 run 3 predict-missing predict "$mlp" --input "$work/none.npy"
 err 'none\.npy'
+run 2 predict-wrong-name predict "$mlp" --input "labl=$x"
+err "'labl' is none of the model's \\(image\\)"
 run 3 predict-wrong-shape predict "$mlp" --input $models/digits_mlp_y.npy --output "$work/bad.npy"
 err '^ebb: '
 absent "$work/bad"

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/status.h"
+
 const tensor_group *description_group(const description *d, const char *name)
 {
     for (uint32_t i = 0; i < d->group_count; i++) {
@@ -28,4 +30,14 @@ void description_close(description *d)
     d->file = NULL;
     for (uint32_t i = 0; i < d->more_file_count; i++) source_close(d->more_files[i]);
     d->more_file_count = 0;
+}
+
+ebb_status description_no_layers(const description *d, const char *what, ebb_error *error)
+{
+    const bool is_known = d->model_problem != NULL;
+
+    return fail(error, EBB_E_UNSUPPORTED, d->path,
+                "the model is the graph of a SavedModel folder, without Keras's layers%s%.200s%s: "
+                "%s",
+                is_known ? " (" : "", is_known ? d->model_problem : "", is_known ? ")" : "", what);
 }

@@ -146,7 +146,7 @@ typedef struct description {
      * its constants' numbers, which may be closed when they are not needed any more. */
     const struct tf_saved_graph *saved_graph;
     region *saved_constants;
-    const char *model_problem; /* why `model` could not be read though the graph may be; NULL */
+    const char *model_problem; /* why the layers cannot be had though the graph may be; NULL */
 } description;
 
 /* Group by name; NULL if there is none. */
@@ -155,5 +155,7 @@ const tensor_group *description_group(const description *d, const char *name);
 /* Verifies that the file did not change and closes it. NULL is a no-op. */
 ebb_status description_finish(description *d, ebb_error *error);
 void description_close(description *d);
+/* Fails: what was asked for needs layers, and the model is the graph of a folder. */
+ebb_status description_no_layers(const description *d, const char *what, ebb_error *error);
 
 #endif

@@ -119,11 +119,8 @@ ebb_status assemble_model(region *home, const description *d, const assemble_opt
     const assemble_options defaults = {0}, *o = options != NULL ? options : &defaults;
 
     *result = NULL;
-    if (d->model == NULL && d->saved_graph != NULL) {
-        return fail(error, EBB_E_UNSUPPORTED, d->path,
-                    "the model is the graph of a SavedModel folder, without Keras's layers: it "
-                    "predicts, but cannot be trained");
-    }
+    if (d->model == NULL && d->saved_graph != NULL)
+        return description_no_layers(d, "it predicts, but cannot be trained", error);
     if (d->model == NULL) {
         return fail(error, EBB_E_FORMAT, d->path,
                     "the file holds weights only; give the architecture as a JSON file");

@@ -102,8 +102,8 @@ static ebb_status foreign(const walk *w, const char *name, const char *what)
 {
     return fail(
         w->error, EBB_E_UNSUPPORTED, w->root,
-        "the folder also holds '%s', %s; nothing was removed: move it away, or have everything "
-        "removed",
+        "the folder also holds '%s', %s; nothing was removed: move it away, or ask for everything "
+        "(ebb_remove_options.everything, ebb rm --force)",
         name, what);
 }
 

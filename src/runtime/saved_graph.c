@@ -256,6 +256,10 @@ ebb_status saved_graph_build(region *home, description *d, const char *signature
     }
     problem_function told = config == NULL ? problem : NULL;
     status = graph_build(home, d, signature, told, context, built, sources, &graph);
+    if (status == EBB_OK && config != NULL) {
+        d->model_problem = region_format(home, "%s: %s", layers.where, layers.text);
+        return d->model_problem != NULL ? EBB_OK : region_fail(home, error, d->path, "a text");
+    }
     if (status == EBB_OK) return EBB_OK;
     if (is_about_memory(status)) {
         if (error != NULL) *error = graph;

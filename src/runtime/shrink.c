@@ -81,6 +81,8 @@ static ebb_status check_model(const model *m, ebb_error *error)
                     "the model was loaded with inference_only, so its weights were folded; load it "
                     "without");
     }
+    if (m->d->model == NULL && m->d->saved_graph != NULL)
+        return description_no_layers(m->d, "its weights cannot be shrunk", error);
     if (m->d->model == NULL || m->d->config_text == NULL) {
         return fail(error, EBB_E_UNSUPPORTED, m->info.name,
                     "the model has no configuration of Keras that it could be made from again");

@@ -50,11 +50,8 @@ ebb_status choices_describe(region *home, const description *d, trainable_choice
     const trainable_answers answers = {choices_answer, choices};
 
     *result = d;
-    if (d->model == NULL) {
-        return fail(error, EBB_E_UNSUPPORTED, d->path,
-                    "the model is the graph of a SavedModel folder, without Keras's layers: it "
-                    "cannot be saved, cloned or taken apart");
-    }
+    if (d->model == NULL)
+        return description_no_layers(d, "it cannot be saved, cloned or taken apart", error);
     return choices == NULL ? EBB_OK : description_trainable(home, d, &answers, result, error);
 }
 

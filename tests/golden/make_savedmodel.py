@@ -262,6 +262,17 @@ def make_keras_2_old():
         f.write(model.SerializeToString())
 
 
+def make_normalized():
+    """A layer that Keras 2 makes anew from its configuration has no lists of variables."""
+    x = tf_keras.layers.Input((4,), name="x")
+    norm = tf_keras.layers.Normalization(name="norm")
+    norm.adapt(noise((20, 4)) * 3 + 1)
+    model = tf_keras.Sequential([x, norm, tf_keras.layers.Dense(3, name="dense")], name="normal")
+    model.save(path("normalized"), save_format="tf")
+    value = noise((2, 4))
+    write_expected("normalized", [("x", value)], [("dense", np.asarray(model(value)))], [])
+
+
 def make_custom():
     x = tf_keras.layers.Input((4,), name="x")
     y = Doubled(name="doubled")(tf_keras.layers.Dense(3, name="dense")(x))
@@ -351,6 +362,7 @@ def main():
     make_module()
     make_frozen()
     make_version_1()
+    make_normalized()
     target = os.path.join(HERE, "savedmodel.zip")
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for folder, _, files in sorted(os.walk(WORK)):

@@ -159,6 +159,24 @@ TEST(a_layer_of_its_own_runs_as_graph)
     folder_check(t, "custom", 0);
 }
 
+/* Its mean, variance and count stand in no list of variables. */
+TEST(a_preprocessing_layer_has_its_state)
+{
+    stage s;
+    ebb_model model;
+    ebb_model_info info;
+
+    stage_open(t, &s);
+    const path_text path = saved_folder_unpack(t, &s.d, "normalized");
+    CHECK_OK(ebb_model_load(s.runtime, path.text, NULL, &model, &t->error));
+    CHECK_OK(ebb_model_info_read(model, &info));
+    CHECK_EQ(info.layers, 3);
+    CHECK_EQ(info.weights, 5);
+    predict_check(t, model, "normalized");
+    CHECK_OK(ebb_model_unload(model, NULL, NULL, &t->error));
+    stage_close(t, &s);
+}
+
 TEST(exports_run_in_the_models_order)
 {
     folder_check(t, "export", 0);
@@ -291,8 +309,27 @@ TEST(a_graph_has_no_layers_to_work_on)
     how.loss = "mse";
     CHECK_STATUS(ebb_model_compile(model, &how, &t->error), EBB_E_UNSUPPORTED);
     CHECK_CONTAINS(t->error.text, "without Keras's layers");
+    CHECK_STATUS(ebb_model_quantize(model, NULL, NULL, &t->error), EBB_E_UNSUPPORTED);
+    CHECK_CONTAINS(t->error.text, "without Keras's layers");
     CHECK_STATUS(ebb_model_weights_copy(model, model, NULL, NULL, &t->error), EBB_E_UNSUPPORTED);
     predict_check(t, model, "module");
+    CHECK_OK(ebb_model_unload(model, NULL, NULL, &t->error));
+    stage_close(t, &s);
+}
+
+/* A configuration that cannot be built: what is refused says which layer it was. */
+TEST(a_refusal_names_the_layer)
+{
+    stage s;
+    ebb_model model;
+
+    stage_open(t, &s);
+    const path_text path = saved_folder_unpack(t, &s.d, "custom");
+    CHECK_OK(ebb_model_load(s.runtime, path.text, NULL, &model, &t->error));
+    CHECK_STATUS(ebb_model_save(model, temporary_path(&s.d, "x.keras").text, NULL, &t->error),
+                 EBB_E_UNSUPPORTED);
+    CHECK_CONTAINS(t->error.text, "without Keras's layers (");
+    CHECK_CONTAINS(t->error.text, "Doubled");
     CHECK_OK(ebb_model_unload(model, NULL, NULL, &t->error));
     stage_close(t, &s);
 }
@@ -542,10 +579,11 @@ TEST(removal_of_everything_when_told)
 }
 
 TEST_MAIN(RUN(keras_2_has_its_layers), RUN(metadata_inside_the_model),
-          RUN(a_layer_of_its_own_runs_as_graph), RUN(exports_run_in_the_models_order),
-          RUN(several_shards), RUN(a_module), RUN(constants_only), RUN(tensorflow_1),
-          RUN(a_signature_can_be_named), RUN(a_signature_asks_for_the_graph),
-          RUN(summary_lists_variables_and_operations), RUN(a_graph_has_no_layers_to_work_on),
+          RUN(a_layer_of_its_own_runs_as_graph), RUN(a_preprocessing_layer_has_its_state),
+          RUN(exports_run_in_the_models_order), RUN(several_shards), RUN(a_module),
+          RUN(constants_only), RUN(tensorflow_1), RUN(a_signature_can_be_named),
+          RUN(a_signature_asks_for_the_graph), RUN(summary_lists_variables_and_operations),
+          RUN(a_graph_has_no_layers_to_work_on), RUN(a_refusal_names_the_layer),
           RUN(layers_are_saved_and_trained_as_ever), RUN(folders_that_are_no_model),
           RUN(variables_that_are_missing), RUN(numbers_with_a_wrong_checksum_are_named),
           RUN(damaged_graphs_are_refused), RUN(damaged_metadata_are_refused),

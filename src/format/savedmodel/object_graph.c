@@ -142,6 +142,29 @@ static ebb_status variable_add(walk *w, tensor_group *group, uint32_t object)
     return status;
 }
 
+/* Layers that tf.keras makes anew from their configuration (preprocessing layers, as Normalization)
+ * have no lists: their variables are the attributes they were assigned to, first names first. */
+static uint32_t *attributes_list(walk *w, uint32_t layer, uint32_t *count)
+{
+    const checkpoint_object_message *o = w->objects->nodes[layer];
+    uint32_t *items = region_new(w->scratch, uint32_t, o->n_children + 1);
+
+    *count = 0;
+    for (size_t i = 0; items != NULL && i < o->n_children; i++) {
+        const int32_t id = o->children[i]->node_id;
+        const char *full_name = NULL;
+        uint32_t k = 0;
+        w->looks++;
+        if (id < 0 || (size_t)id >= w->objects->n_nodes) continue;
+        if (value_key(w->objects->nodes[id], &full_name) == NULL) continue;
+        while (k < *count && items[k] != (uint32_t)id) k++;
+        w->looks += k;
+        if (k == *count) items[(*count)++] = (uint32_t)id;
+        if (w->looks > LOOKS_MAX) break;
+    }
+    return items;
+}
+
 /* Lists that hold a layer's variables: trainable ones, then the others. */
 static ebb_status layer_add(walk *w, uint32_t layer, const char *name, tensor_group *group)
 {
@@ -157,6 +180,10 @@ static ebb_status layer_add(walk *w, uint32_t layer, const char *name, tensor_gr
         if (lists[k] == NO_OBJECT) continue;
         items[k] = items_list(w, lists[k], "", &counts[k]);
         if (items[k] == NULL) return no_memory(w);
+    }
+    if (lists[0] == NO_OBJECT && lists[1] == NO_OBJECT) {
+        items[0] = attributes_list(w, layer, &counts[0]);
+        if (items[0] == NULL) return no_memory(w);
     }
     w->tensors += counts[0] + counts[1];
     if (w->tensors > TENSORS_MAX || w->looks > LOOKS_MAX)
