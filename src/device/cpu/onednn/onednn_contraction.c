@@ -401,11 +401,26 @@ static bool plan_free(planning *p, onednn_desc *want, const onednn_desc *have)
     return good;
 }
 
-/* Weights that were packed for an earlier executable. */
+/* Was the weight packed from the same matrix? Another node may read it transposed: a square one
+ * then has the same lengths, and the packed bytes say nothing of which axis is which. */
+static bool is_same_matrix(const planning *p, const packed_layout *l)
+{
+    onednn_desc plain = {0};
+    const bool same =
+        onednn_desc_load(&plain, l->plain) && onednn_desc_equal(&plain, &p->whole->weights);
+
+    onednn_desc_drop(&plain);
+    return same;
+}
+
+/* Weights that were packed for an earlier node or executable. */
 static bool plan_decided(planning *p, const weight_form *form)
 {
+    const packed_layout *layout = form->layout;
     onednn_desc have = {0}, want = {0};
-    bool good = onednn_desc_load(&have, ((const packed_layout *)form->layout)->packed);
+
+    if (!is_same_matrix(p, layout)) return false;
+    bool good = onednn_desc_load(&have, layout->packed);
 
     if (good && !plan_parts(p, &have, 2)) {
         onednn_step_clear(&p->step);
