@@ -181,22 +181,38 @@ bool tf_emit_truncate_mod(tf_build *b, tf_call *c, const tf_entry *e)
     return tf_give(b, c, 0, op_mul(g, rest, op_unary(g, UNARY_SIGN, x)), c->inputs[0].type);
 }
 
+/* A product that is 0 where y is 0 whatever x is. What keeps its gradient: only an x that is not
+ * finite is taken out of it. */
+static value product_no_nan(graph *g, value x, value y, value zero)
+{
+    const value is_zero = op_compare(g, COMPARE_EQUAL, y, zero);
+    const value is_wild = op_unary(g, UNARY_LOGICAL_NOT, op_unary(g, UNARY_IS_FINITE, x));
+    const value is_out = op_binary(g, BINARY_AND, is_zero, is_wild);
+
+    return op_mul(g, op_select(g, is_out, zero, x), y);
+}
+
+/* The other operand is 1 where the result is 0 by definition: a quotient or logarithm that is not
+ * a number there would pass through the gradient, which multiplies it by the 0 of the choice. */
 bool tf_emit_guarded(tf_build *b, tf_call *c, const tf_entry *e)
 {
     graph *g = b->graph;
     value x, y, z = VALUE_NONE;
 
     if (!pair(b, c, &x, &y)) return false;
-    const bool by_y = e->parameter == TF_GUARD_DIV_NO_NAN || e->parameter == TF_GUARD_MUL_NO_NAN;
-    const value zero = graph_scalar(g, 0);
+    const value zero = graph_scalar(g, 0), one = graph_scalar(g, 1);
+    if (e->parameter == TF_GUARD_MUL_NO_NAN)
+        return tf_give(b, c, 0, product_no_nan(g, x, y, zero), c->inputs[0].type);
+    const bool by_y = e->parameter == TF_GUARD_DIV_NO_NAN;
+    const value is_zero = op_compare(g, COMPARE_EQUAL, by_y ? y : x, zero);
+    y = op_select(g, is_zero, one, y);
+    if (by_y) x = op_select(g, is_zero, zero, x);
     switch (e->parameter) {
     case TF_GUARD_DIV_NO_NAN:
     case TF_GUARD_XDIVY: z = op_div(g, x, y); break;
-    case TF_GUARD_MUL_NO_NAN: z = op_mul(g, x, y); break;
     case TF_GUARD_XLOGY: z = op_mul(g, x, op_unary(g, UNARY_LOG, y)); break;
     case TF_GUARD_XLOG1PY: z = op_mul(g, x, op_unary(g, UNARY_LOG1P, y)); break;
     }
-    const value is_zero = op_compare(g, COMPARE_EQUAL, by_y ? y : x, zero);
     return tf_give(b, c, 0, op_select(g, is_zero, zero, z), c->inputs[0].type);
 }
 

@@ -318,6 +318,9 @@ bool tf_operation(tf_build *b, tf_call *call)
     c.output_count = 0;
     if (e == NULL)
         (void)graph_fail(g, EBB_E_UNSUPPORTED, "the operation '%.60s' is not supported", call->op);
+    else if (c.input_count != e->inputs_min && e->inputs_min == e->inputs_max)
+        (void)tf_fail(b, &c, EBB_E_ARGUMENT, "takes %u inputs, got %u", e->inputs_min,
+                      c.input_count);
     else if (c.input_count < e->inputs_min || c.input_count > e->inputs_max)
         (void)tf_fail(b, &c, EBB_E_ARGUMENT, "takes %u to %u inputs, got %u", e->inputs_min,
                       e->inputs_max, c.input_count);

@@ -1,4 +1,5 @@
 /* session_test.c -- sessions: what runs give, what sessions own, what wrong use is told. */
+#include <math.h>
 #include <string.h>
 
 #include "graph_fixture.h"
@@ -263,9 +264,128 @@ TEST(a_line_is_fitted)
     fixture_close(t, &f);
 }
 
+/* y = stop(i) + i + 2 x of i = identity(x): d y / d i is 1, d y / d x is 3; and nothing leads from
+ * an identity beside the way to y. */
+TEST(gradients_tell_a_tensor_from_its_identity)
+{
+    fixture f;
+    float by_x[3], by_identity[3], y[3];
+    const float x[3] = {1, 2, 3};
+    ebb_tensor g[3];
+
+    fixture_open(t, &f);
+    const ebb_tensor p = ebb_graph_placeholder(f.graph, "x", EBB_F32, 1, (int64_t[]){3});
+    const ebb_tensor same = ebb_identity(f.graph, p), aside = ebb_identity(f.graph, p);
+    const ebb_tensor flat = ebb_reshape(f.graph, same, 1, (int64_t[]){3});
+    const ebb_tensor sum =
+        ebb_add(f.graph, ebb_add(f.graph, ebb_stop_gradient(f.graph, same), flat),
+                ebb_mul(f.graph, ebb_graph_number(f.graph, 2), p));
+    const ebb_tensor xs[] = {p, flat, aside};
+    CHECK_OK(ebb_graph_gradients(f.graph, &sum, 1, xs, 3, g, &t->error));
+    fixture_good(t, &f);
+    CHECK_EQ(g[2].id, 0);
+    const ebb_feed feed = {p, fixture_view(3, (float *)x)};
+    const ebb_tensor fetches[] = {sum, g[0], g[1]};
+    const ebb_view outputs[] = {fixture_view(3, y), fixture_view(3, by_x),
+                                fixture_view(3, by_identity)};
+    CHECK_OK(ebb_session_run(f.session, &feed, 1, fetches, outputs, 3, NULL, 0, &t->error));
+    fixture_numbers(t, y, (float[]){4, 8, 12}, 3);
+    fixture_numbers(t, by_x, (float[]){3, 3, 3}, 3);
+    fixture_numbers(t, by_identity, (float[]){1, 1, 1}, 3);
+    fixture_close(t, &f);
+}
+
+/* Where these are 0 by definition their gradients are numbers: those of TensorFlow 2.21. */
+TEST(guarded_operations_have_gradients)
+{
+    static const struct {
+        const char *op;
+        float y[4], by_a[4], by_b[4];
+    } rows[] = {
+        {"DivNoNan", {0, 0, 0, 1.5f}, {0, 0, -1, 0.5f}, {0, 0, 0, -0.75f}},
+        {"MulNoNan", {0, 0, 0, 6}, {0, 0, -1, 2}, {3, 0, 0, 3}},
+        {"Xdivy", {INFINITY, 0, 0, 1.5f}, {INFINITY, 0, 0, 0.5f}, {-INFINITY, 0, 0, -0.75f}},
+        {"Xlogy",
+         {-INFINITY, 0, 0, 2.0794415f},
+         {-INFINITY, 0, 0, 0.6931472f},
+         {INFINITY, 0, 0, 1.5f}},
+        {"Xlog1py", {0, 0, 0, 3.2958369f}, {0, 0, 0, 1.0986123f}, {3, 0, 0, 1}},
+    };
+    float a[4] = {3, 0, 0, 3}, b[4] = {0, 0, -1, 2}, y[4], by_a[4], by_b[4];
+    fixture f;
+
+    fixture_open(t, &f);
+    for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const ebb_tensor xs[] = {ebb_graph_placeholder(f.graph, "a", EBB_F32, 1, (int64_t[]){4}),
+                                 ebb_graph_placeholder(f.graph, "b", EBB_F32, 1, (int64_t[]){4})};
+        ebb_tensor fetches[3] = {ebb_graph_op(f.graph, rows[i].op, xs, 2, NULL)};
+        const ebb_feed feeds[] = {{xs[0], fixture_view(4, a)}, {xs[1], fixture_view(4, b)}};
+        const ebb_view outputs[] = {fixture_view(4, y), fixture_view(4, by_a),
+                                    fixture_view(4, by_b)};
+        CHECK_OK(ebb_graph_gradients(f.graph, fetches, 1, xs, 2, fetches + 1, &t->error));
+        CHECK_OK(ebb_session_run(f.session, feeds, 2, fetches, outputs, 3, NULL, 0, &t->error));
+        for (uint32_t k = 0; k < 4; k++) {
+            CHECK(y[k] == rows[i].y[k] || fabsf(y[k] - rows[i].y[k]) < 1e-4f);
+            CHECK(by_a[k] == rows[i].by_a[k] || fabsf(by_a[k] - rows[i].by_a[k]) < 1e-4f);
+            CHECK(by_b[k] == rows[i].by_b[k] || fabsf(by_b[k] - rows[i].by_b[k]) < 1e-4f);
+        }
+    }
+    fixture_close(t, &f);
+}
+
+/* x w' w and x w w', w square: what the first product does to w for speed is not for the second. */
+TEST(a_square_constant_is_read_both_ways)
+{
+    fixture f;
+    float x[12], w[9], y[12];
+
+    fixture_open(t, &f);
+    for (uint32_t i = 0; i < 12; i++) x[i] = (float)i - 5;
+    for (uint32_t i = 0; i < 9; i++) w[i] = (float)(i * i) / 4;
+    const ebb_view matrix = {EBB_F32, 2, {3, 3}, w}, out = {EBB_F32, 2, {4, 3}, y};
+    const ebb_tensor c = ebb_graph_constant(f.graph, &matrix, NULL);
+    const ebb_tensor p = ebb_graph_placeholder(f.graph, "x", EBB_F32, 2, (int64_t[]){4, 3});
+    const ebb_feed feed = {p, {EBB_F32, 2, {4, 3}, x}};
+    for (uint32_t first = 0; first < 2; first++) {
+        const ebb_tensor half = ebb_square(f.graph, ebb_matmul_with(f.graph, p, c, false, first));
+        const ebb_tensor whole = ebb_matmul_with(f.graph, half, c, false, !first);
+        fixture_good(t, &f);
+        CHECK_OK(ebb_session_run(f.session, &feed, 1, &whole, &out, 1, NULL, 0, &t->error));
+        for (uint32_t i = 0; i < 12; i++) {
+            float sum = 0;
+            for (uint32_t k = 0; k < 3; k++) {
+                float one = 0;
+                for (uint32_t j = 0; j < 3; j++)
+                    one += x[i / 3 * 3 + j] * (first ? w[k * 3 + j] : w[j * 3 + k]);
+                sum += one * one * (first ? w[k * 3 + i % 3] : w[i % 3 * 3 + k]);
+            }
+            CHECK_NEAR(y[i], sum, 1e-2);
+        }
+    }
+    fixture_close(t, &f);
+}
+
+TEST(a_feed_of_negative_length_is_told)
+{
+    fixture f;
+    float x[4] = {0}, y[4];
+
+    fixture_open(t, &f);
+    const ebb_tensor p = ebb_graph_placeholder(f.graph, "x", EBB_F32, 1, (int64_t[]){-1});
+    const ebb_tensor r = ebb_neg(f.graph, p);
+    const ebb_feed feed = {p, fixture_view(-4, x)};
+    const ebb_view out = fixture_view(4, y);
+    CHECK_STATUS(ebb_session_run(f.session, &feed, 1, &r, &out, 1, NULL, 0, &t->error),
+                 EBB_E_SHAPE);
+    CHECK_CONTAINS(t->error.text, "axis 0 of the feed has length -4");
+    fixture_close(t, &f);
+}
+
 TEST_MAIN(RUN(constants_add), RUN(placeholders_are_fed), RUN(several_fetches_are_one_run),
           RUN(leaves_can_be_fetched), RUN(tensors_in_the_middle_are_fed),
           RUN(types_are_converted_at_the_border), RUN(variables_belong_to_sessions),
           RUN(a_run_reads_what_was_before), RUN(variables_swap),
           RUN(assignments_of_one_run_follow_one_another),
-          RUN(identical_assignments_cost_nothing_and_work), RUN(a_line_is_fitted))
+          RUN(identical_assignments_cost_nothing_and_work), RUN(a_line_is_fitted),
+          RUN(gradients_tell_a_tensor_from_its_identity), RUN(guarded_operations_have_gradients),
+          RUN(a_square_constant_is_read_both_ways), RUN(a_feed_of_negative_length_is_told))

@@ -93,7 +93,7 @@ TEST(wrong_calls_are_refused)
         const char *part;
     } bad[] = {
         {{"MatMull", {x, x}, 2, {{0}}, 0}, EBB_E_UNSUPPORTED, "'MatMull'"},
-        {{"MatMul", {x}, 1, {{0}}, 0}, EBB_E_ARGUMENT, "takes 2 to 2 inputs"},
+        {{"MatMul", {x}, 1, {{0}}, 0}, EBB_E_ARGUMENT, "takes 2 inputs"},
         {{"MatMul", {x, x}, 2, {{0}}, 0}, EBB_E_SHAPE, "inner"},
         {{"MatMul", {x, x}, 2, {texts}, 1}, EBB_E_ARGUMENT, "must be bool"},
         {{"MatMul", {x, x}, 2, {wrong}, 1}, EBB_E_ARGUMENT, "no attribute 'transpose'"},

@@ -332,7 +332,7 @@ TEST(bad_graphs_are_refused)
                {fine, 2, "b:0", "no such"},
                {fine, 2, "a:3", "outputs"},
                {other, 2, "a", "not in the signature"},
-               {more, 2, "a", "takes 2 to 2 inputs"}};
+               {more, 2, "a", "takes 2 inputs"}};
 
     CHECK_OK(import_nodes(t, &(tf_graph_def){.nodes = fine, .node_count = 2}, "a:0"));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -40,6 +40,25 @@ static bool emit_operation(emitter *m, const sym_node *n, tf_tensor *outputs, ui
     return true;
 }
 
+/* A reshape to the same shape; the passes take it out again. */
+static void outputs_set_apart(emitter *m, const sym_node *n, tf_tensor *outputs, uint32_t count)
+{
+    graph *g = m->build->graph;
+
+    for (uint32_t i = 0; i < count && graph_ok(g); i++) {
+        const tf_tensor *t = &outputs[i];
+        bool is_input = false;
+        if (t->v == VALUE_NONE || t->has_lengths || !dtype_is_float(tf_type_dtype(t->type)) ||
+            graph_value(g, t->v)->kind == VALUE_CONSTANT)
+            continue;
+        for (uint32_t k = 0; k < n->input_count; k++)
+            is_input |= m->tensor(m, n->inputs[k])->v == t->v;
+        if (!is_input) continue;
+        const shape same = *graph_shape(g, t->v);
+        outputs[i] = tf_tensor_of(m->build, op_reshape(g, t->v, &same), t->type);
+    }
+}
+
 static value next_value(emitter *m, const sym_node *n)
 {
     graph *g = m->build->graph;
@@ -138,7 +157,10 @@ bool emit_node(emitter *m, const sym_node *n, tf_tensor *outputs, uint32_t *coun
     g->scope = n->name;
     *count = n->output_count;
     switch (n->kind) {
-    case SYM_OPERATION: good = emit_operation(m, n, outputs, count); break;
+    case SYM_OPERATION:
+        good = emit_operation(m, n, outputs, count);
+        if (good && m->is_apart) outputs_set_apart(m, n, outputs, *count);
+        break;
     case SYM_CONSTANT: good = tf_tensor_constant(b, n->constant, &outputs[0]); break;
     case SYM_PLACEHOLDER: good = m->placeholder(m, n, &outputs[0]); break;
     case SYM_VARIABLE:

@@ -14,6 +14,9 @@ typedef struct emitter {
     bool (*assign)(struct emitter *m, uint32_t index, value next);
     bool (*placeholder)(struct emitter *m, const sym_node *n, tf_tensor *output);
     bool (*model)(struct emitter *m, const sym_node *n, tf_tensor *outputs);
+    /* Gradients are taken: what an operation hands on unchanged (Identity, a reshape to the same
+     * shape) is a value of its own, for a gradient with respect to it is not that of its input. */
+    bool is_apart;
 } emitter;
 
 /* Outputs: places for node->output_count of them, for an operation of the table TF_OUTPUTS_MAX.

@@ -300,7 +300,10 @@ ebb_status lower(region *work, const symbolic *s, const lower_request *q, const 
     uint32_t calls = 0;
 
     *result = (lowered){.graph = graph_open(work)};
-    for (uint32_t i = 0; i < count; i++) calls += s->body.nodes[order[i]].kind == SYM_MODEL;
+    for (uint32_t i = 0; i < count; i++) {
+        calls += s->body.nodes[order[i]].kind == SYM_MODEL;
+        w.m.is_apart |= s->body.nodes[order[i]].kind == SYM_GRADIENT;
+    }
     if (result->graph == NULL || !lists_make(&w, calls)) return no_memory(&w);
     w.build = (tf_build){.graph = result->graph, .home = work, .seed = s->body.build.seed};
     w.m.build = &w.build;

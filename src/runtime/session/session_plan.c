@@ -31,6 +31,11 @@ static ebb_status feed_shape_fault(const making *m, const char *name, const sym_
 {
     char expected[160], got[160];
 
+    for (uint32_t i = 0; view->rank == t->rank && i < t->rank; i++)
+        if (view->dims[i] < 0)
+            return fail(m->error, EBB_E_SHAPE, name,
+                        "axis %u of the feed has length %lld; each length of a feed is known", i,
+                        (long long)view->dims[i]);
     return fail(m->error, EBB_E_SHAPE, name, "the tensor has shape %s, it was fed with %s",
                 dims_text(t->rank, t->dims, expected, sizeof expected),
                 dims_text(view->rank < EBB_RANK_MAX ? view->rank : EBB_RANK_MAX, view->dims, got,
@@ -50,7 +55,8 @@ static ebb_status feed_read(making *m, uint32_t index)
     const ebb_dtype dtype = tf_type_dtype(t->shadow.type);
     symbolic_tensor_name(g, number, name, sizeof name);
     if (g->body.nodes[t->node].kind == SYM_CONSTANT)
-        return fail(m->error, EBB_E_ARGUMENT, name, "a constant cannot be fed");
+        return fail(m->error, EBB_E_ARGUMENT, name,
+                    "a constant cannot be fed; make it a placeholder");
     if (dtype == EBB_DTYPE_NONE)
         return fail(m->error, EBB_E_ARGUMENT, name, "the operation has no value to be fed");
     if (given->view.dtype != EBB_DTYPE_NONE && given->view.dtype != dtype)

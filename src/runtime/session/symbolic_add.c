@@ -247,7 +247,8 @@ uint32_t symbolic_add(symbolic *s, const sym_spec *spec)
                       .variable = shadow_variable,
                       .assign = shadow_assign,
                       .placeholder = shadow_placeholder,
-                      .model = shadow_model},
+                      .model = shadow_model,
+                      .is_apart = true},
                 .s = s,
                 .spec = spec};
     sym_node n;
