@@ -83,6 +83,12 @@ void json_text(json_output *j, const char *key, const char *value)
         put_string(value);
 }
 
+void json_literal(json_output *j, const char *key, const char *json)
+{
+    begin_value(j, key);
+    printf("%s", json);
+}
+
 void json_count(json_output *j, const char *key, uint64_t value)
 {
     begin_value(j, key);

@@ -21,6 +21,8 @@ void json_object_end(json_output *j); /* the last one ends the line */
 void json_array(json_output *j, const char *key);
 void json_array_end(json_output *j);
 void json_text(json_output *j, const char *key, const char *value); /* NULL = null */
+/* A value that is JSON already. */
+void json_literal(json_output *j, const char *key, const char *json);
 void json_count(json_output *j, const char *key, uint64_t value);
 void json_integer(json_output *j, const char *key, int64_t value);
 void json_bool(json_output *j, const char *key, bool value);

@@ -629,6 +629,31 @@ run 0 layers-json layers --json
 json 'len(d) > 50 and {"Dense", "LSTM"} <= {layer["name"] for layer in d}'
 run 0 layers-one-json layers Dense --json
 json 'd["keys"][0]["key"] == "units" and d["keys"][0]["required"]'
+json 'd["keys"][3]["default"] == "glorot_uniform" and d["keys"][2]["default"] is True'
+run 0 layers-other-keys layers LSTM
+out '^return_sequences +bool +false'
+run 0 layers-kind layers --kind optimizer
+out '^Adam +adam +[0-9]+'
+out '^[0-9]+ optimizers\.'
+run 0 layers-kind-many layers --kind losses
+out '^[0-9]+ losses\.'
+run 0 layers-kind-one layers adam --kind optimizer
+out '^Adam, optimizer'
+out '^learning_rate +rate +0\.001'
+run 0 layers-kind-alias layers mse --kind=loss --json
+json 'd["name"] == "MeanSquaredError" and d["symbol"] == "mean_squared_error" and d["kind"] == "loss"'
+json 'd["keys"][0]["default"] == "sum_over_batch_size" and "none" in d["keys"][0]["choices"]'
+for kind in activation optimizer schedule loss metric callback initializer regularizer constraint; do
+    run 0 "layers-kind-$kind" layers --kind "$kind" --json
+    json 'len(d) >= 4 and all(len(o["name"]) > 0 for o in d)'
+done
+run 1 layers-kind-unknown layers Adan --kind optimizer
+err "no optimizer 'Adan'; did you mean 'Adam'"
+run 1 layers-of-other-kind layers Adam
+err "no layer 'Adam', but there is one of kind optimizer"
+run 2 layers-no-kind layers --kind optimiser
+no_out
+err "no kind 'optimiser'; did you mean 'optimizer'"
 
 # -- pipes and full disks ------------------------------------------------------------------------------------
 name=pipe

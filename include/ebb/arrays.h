@@ -1,6 +1,6 @@
 /**
  * @file arrays.h
- * Arrays in files: .npy and .npz, as numpy reads and writes them.
+ * Arrays in files, .npy and .npz, as numpy reads and writes them; and arrays in memory.
  */
 #ifndef EBB_ARRAYS_H
 #define EBB_ARRAYS_H
@@ -41,6 +41,38 @@ EBB_API ebb_status ebb_arrays_read(ebb_arrays arrays, uint32_t index, const char
  */
 EBB_API ebb_status ebb_arrays_save(ebb_runtime runtime, const char *path, const char *const *names,
                                    const ebb_views *views, ebb_error *error);
+
+/* -- arrays in memory -------------------------------------------------------------------------- */
+
+/** One array in memory of class data: a plain value. {0} is never valid. */
+typedef struct ebb_array {
+    uint64_t id;
+} ebb_array;
+
+/**
+ * Opens an array of zeros on a logical device: memory for whoever computes beside ebb, counted on
+ * the same ledger and under the same limits as models are.
+ *
+ * The memory belongs to the caller until ebb_array_close(); the view's data are aligned to 64 bytes
+ * and at no time moved. An array of no elements has a place of its own all the same. Small arrays
+ * (up to 1 KiB) share pages, so that thousands of them cost little: the first of a page takes it
+ * from the ledger, the last gives it back.
+ * @param dims    `rank` of them, none negative
+ * @param device  "CPU:0", in any form of ebb/device.h; NULL = the thread's device scope, or the
+ *                first device
+ * @param view    type, dims and data; may be NULL
+ * @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT; EBB_E_NOT_FOUND (no such device: names those that
+ *         are there); EBB_E_MEMORY (a limit of the device or the runtime, or more than the machine
+ *         has: at once, nothing is promised that cannot be kept)
+ */
+EBB_API ebb_status ebb_array_open(ebb_runtime runtime, ebb_dtype dtype, uint32_t rank,
+                                  const int64_t *dims, const char *device, ebb_array *array,
+                                  ebb_view *view, ebb_error *error);
+/** The view that ebb_array_open() gave, and the name of the logical device ("CPU:0"; static as long
+ *  as the runtime is open). Either may be NULL. @return EBB_OK; EBB_E_STALE */
+EBB_API ebb_status ebb_array_read(ebb_array array, ebb_view *view, const char **device);
+/** Gives the memory back; closing the runtime does so too. @return EBB_OK; EBB_E_STALE */
+EBB_API ebb_status ebb_array_close(ebb_array array);
 
 #ifdef __cplusplus
 }

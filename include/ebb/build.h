@@ -19,6 +19,18 @@
  * JSON of a configuration ("{'units': 10}"; single quotes will do). Every name and value is checked
  * against the table that files are read by (ebb_layer_read()).
  *
+ * One class is ebb's own: "Variable" is a weight as a tensor, for layers that are written as a
+ * functional model of operations. It is called with no tensor ({0}), or with any one, which it does
+ * not look at:
+ *
+ *     w = ebb_build_layer(b, "Variable", "shape=(4, 3), weight='kernel', name='mine', "
+ *                         "initializer='he_normal', regularizer=L2(l2=0.01)", no_tensor);
+ *     y = ebb_build_call(b, ebb_build_operation_make(b, "Matmul", NULL), (ebb_tensor[]){x, w}, 2);
+ *
+ * Its weight ("mine/kernel") trains, is saved and loaded as any other; `trainable`, `dtype` and
+ * `constraint` are taken, too. Keras does not load files with such layers: save them for ebb, or
+ * export a SavedModel.
+ *
  * Threads: a builder is used by one thread at a time; everything else by any.
  */
 #ifndef EBB_BUILD_H
@@ -92,6 +104,20 @@ EBB_API ebb_tensor ebb_build_merge(ebb_builder builder, const char *class_name,
 /** A layer that is not called yet. */
 EBB_API ebb_layer ebb_build_layer_make(ebb_builder builder, const char *class_name,
                                        const char *arguments);
+/**
+ * An operation of keras.ops that is not called yet: the classes that a functional model is saved
+ * with, "Add", "Matmul", "GetItem", "Reshape", "Softmax" ... (ebb_build_operation_name() lists
+ * them). Layers of the same name are others: ebb_build_layer_make().
+ *
+ *     op = ebb_build_operation_make(b, "Mean", "axis=-1, keepdims=True");
+ *     y = ebb_build_call(b, op, &x, 1);
+ *
+ * @param arguments  of the class's constructor, as for layers ("axis=-1"); "name='half'" names it,
+ *                   otherwise it gets Keras's default ("mean", "mean_1"). Everything else is given
+ *                   to the call: tensors, and numbers and lists as ebb_call_argument.value
+ */
+EBB_API ebb_layer ebb_build_operation_make(ebb_builder builder, const char *class_name,
+                                           const char *arguments);
 /** A loaded or built model as a layer. Its weights are copied when the builder finishes: the model
  *  must live until then (EBB_E_STALE). `name` NULL = the model's name. */
 EBB_API ebb_layer ebb_build_model_make(ebb_builder builder, ebb_model model, const char *name);
@@ -142,6 +168,28 @@ EBB_API ebb_tensor ebb_build_import(ebb_builder builder, ebb_model model,
                                     const ebb_import_options *options);
 /** An output of the first call of a layer that is here already, by name. */
 EBB_API ebb_tensor ebb_build_find(ebb_builder builder, const char *layer, uint32_t index);
+/**
+ * Shape and type of a tensor of the builder: what Keras says of a symbolic tensor. Calls that lead
+ * to it are worked out here, each once, however often tensors behind them are asked for; no weights
+ * are made, so that a layer may be larger than any memory.
+ *
+ * `name` is that of the layer that made it, `dtype` the declared one (float16 under mixed_float16),
+ * dims[0] the rows: -1, unless the input fixes them, as are other unknown lengths. The other fields
+ * are zero.
+ *
+ * A call that cannot work is told here and names its layer. It does not become the fault of the
+ * builder: a model without that call can still be finished.
+ * @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT (the tensor is of another builder); the first fault
+ *         of the builder; EBB_E_SHAPE, EBB_E_DTYPE, EBB_E_FORMAT, EBB_E_UNSUPPORTED (as
+ *         ebb_build_finish()); EBB_E_MEMORY
+ * Memory: class meta, of the builder.
+ */
+EBB_API ebb_status ebb_build_tensor_info(ebb_builder builder, ebb_tensor x, ebb_tensor_info *info,
+                                         ebb_error *error);
+/** Number of classes that ebb_build_operation_make() knows; name of number `index`, NULL out of
+ *  range. Static storage. */
+EBB_API uint32_t ebb_build_operation_count(void);
+EBB_API const char *ebb_build_operation_name(uint32_t index);
 /** Freezes a layer, or lets it train. */
 EBB_API void ebb_build_trainable(ebb_builder builder, const char *layer, bool trainable);
 
@@ -153,10 +201,12 @@ typedef struct ebb_build_options {
                                        defaults. `architecture` must be NULL */
     bool sequential;              /**< save as a Keras Sequential: one input, one chain */
     bool new_weights; /**< ebb_model_clone(), ebb_model_cut(): initial weights, not copies */
+    bool seed_by_number; /**< ebb_model_from_json(): initial weights are told by `seed` and their
+                              number, whatever their names are */
 } ebb_build_options;
 #define EBB_BUILD_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        sizeof(ebb_build_options), 0, NULL, false, false                                           \
+        sizeof(ebb_build_options), 0, NULL, false, false, false                                    \
     }
 
 /**

@@ -99,6 +99,7 @@ typedef struct ebb_model_info {
     uint64_t parameters, parameters_trainable;
     uint32_t batch, lanes, threads;
     bool inference_only;
+    bool is_row_wise; /**< no row of a batch influences another: it may be predicted in parts */
     uint64_t load_ns; /**< wall time of the load */
     char device[32];  /**< the logical device it is on: "CPU:0" */
     uint64_t reserved[4];
@@ -257,6 +258,73 @@ EBB_API ebb_status ebb_model_weight_get(ebb_model model, uint32_t index, const e
 EBB_API ebb_status ebb_model_weight_set(ebb_model model, uint32_t index, const ebb_view *value,
                                         ebb_error *error);
 
+/**
+ * Copies weight `index` as it is kept (ebb_tensor_info.stored), without a detour over float32: of
+ * an int8 weight the numbers and their scales. A number reads as number / scale.
+ *
+ * @param stored  of the weight's shape and stored type (or EBB_DTYPE_NONE)
+ * @param scale   of int8 weights, may be NULL: float32 of the shape that ebb_model_weight_scale()
+ *                says; NULL for others
+ * @return as ebb_model_weight_get(); EBB_E_DTYPE (names the stored type)
+ */
+EBB_API ebb_status ebb_model_weight_stored_get(ebb_model model, uint32_t index,
+                                               const ebb_view *stored, const ebb_view *scale,
+                                               ebb_error *error);
+/** Shape of the scales of an int8 weight: that of the weight, with length 1 along the axes that
+ *  share a scale, so that the two divide element by element. dtype is EBB_DTYPE_NONE for weights
+ *  without scales. @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT */
+EBB_API ebb_status ebb_model_weight_scale(ebb_model model, uint32_t index, ebb_tensor_info *info);
+
+/* -- suspending -------------------------------------------------------------------------------- */
+
+/** Zero = default. */
+typedef struct ebb_suspend_options {
+    size_t struct_size;
+    uint64_t deadline_ns; /**< longest wait for calls in flight; 0 = for ever */
+    bool to_disk;         /**< weights, and the state of training, go to a temporary file */
+    const char *folder;   /**< of that file; NULL = $TMPDIR, or "/tmp" */
+} ebb_suspend_options;
+#define EBB_SUSPEND_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(ebb_suspend_options), 0, false, NULL                                                \
+    }
+
+/**
+ * Puts a model aside: calls in flight finish, then activations, cached plans and idle threads are
+ * given back, and of the weights what can be computed again from the others (kernels folded with
+ * normalizations) where a copy of the rest finds room. With `to_disk` the weights go as well, with
+ * all variables of training, into a file without a name, which nobody else can open and which is
+ * gone with the model or the process; what stays is what is known about the model: its
+ * configuration, plans and generated code. A folder that is kept in memory (tmpfs) saves nothing.
+ *
+ * The handle stays good, and the file that the model came from is not needed. While the model is
+ * suspended, info, memory, configuration, summary and the lists of inputs, outputs and weights
+ * answer; everything that needs the numbers says EBB_E_STATE and names ebb_model_resume(): predict,
+ * weights, save, clone, fit. Unloading takes it apart as always.
+ *
+ * A compiled model stays compiled: optimizer, History and settings are there again after
+ * ebb_model_resume(). A model that is suspended already stays as it is.
+ *
+ * All or nothing: when it fails the model is as it was.
+ * @param receipt  what was given back: exactly what the model has less of; may be NULL
+ * @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT; EBB_E_BUSY (calls did not finish in time);
+ *         EBB_E_STATE (called by a callback of its own training; `to_disk` for a model that is
+ *         suspended in memory); EBB_E_MEMORY; EBB_E_NOT_FOUND (no such folder); EBB_E_IO (disk
+ *         full, too many open files: each model on disk keeps one descriptor)
+ */
+EBB_API ebb_status ebb_model_suspend(ebb_model model, const ebb_suspend_options *options,
+                                     ebb_receipt *receipt, ebb_error *error);
+/**
+ * Brings a suspended model back: the same bytes on the ledger, by class, as before it was suspended
+ * (plans for other shapes come when they are needed), and bit-equal outputs. When it fails the
+ * model stays suspended.
+ * @return EBB_OK (also when it was not suspended); EBB_E_STALE; EBB_E_STATE (called by a callback
+ *         of its own training); EBB_E_MEMORY (every limit is asked anew); EBB_E_IO
+ */
+EBB_API ebb_status ebb_model_resume(ebb_model model, ebb_error *error);
+/** @return false for a stale handle */
+EBB_API bool ebb_model_suspended(ebb_model model);
+
 /** Zero = default. */
 typedef struct ebb_save_options {
     size_t struct_size;
@@ -349,6 +417,26 @@ EBB_API ebb_status ebb_model_export(ebb_model model, const char *path,
 /** Writes Keras's summary table of a loaded model. */
 EBB_API ebb_status ebb_model_summary(ebb_model model, ebb_text_function write, void *context,
                                      ebb_error *error);
+
+/**
+ * Writes the configuration that Keras 3's model.to_json() gives for a loaded, built or cloned
+ * model, as its layers are frozen now: text for ebb_model_from_json() and for
+ * keras.models.model_from_json(). Settings of compile() are not in it: they have a call of
+ * their own. Models of Keras 1 and 2 are in the terms of Keras 3, as ebb_model_save() writes them.
+ * @return EBB_OK; EBB_E_STALE; EBB_E_UNSUPPORTED (a graph without layers; what Keras 3 has no words
+ *         for); EBB_E_MEMORY; EBB_E_CANCELLED (`write` ended it)
+ * Memory: class scratch, given back on return.
+ */
+EBB_API ebb_status ebb_model_config_write(ebb_model model, ebb_text_function write, void *context,
+                                          ebb_error *error);
+/**
+ * Writes the settings of compile() as JSON, in the terms of Keras 3:
+ * {"optimizer": {...}, "loss": ..., "loss_weights": ..., "metrics": ..., "weighted_metrics": ...}.
+ * They are those that the model is compiled with, else those of its file; "null" without either.
+ * @return as ebb_model_config_write()
+ */
+EBB_API ebb_status ebb_model_compile_config_write(ebb_model model, ebb_text_function write,
+                                                  void *context, ebb_error *error);
 
 /* -- Files that are not loaded ---------------------------------------------------------------- */
 

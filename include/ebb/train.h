@@ -100,6 +100,8 @@ typedef struct ebb_data {
     void *context;
     const char *const *x_files, *const *y_files; /**< one per input, one per output */
     const char *sample_weight_file;
+    bool may_be_empty; /**< of a function: a pass without any batch is no fault. Its epoch has no
+                            results, validation with it none either */
 } ebb_data;
 
 /* -- callbacks and History --------------------------------------------------------------------- */
@@ -132,7 +134,8 @@ typedef struct ebb_training_event {
     double learning_rate;
 } ebb_training_event;
 
-/** May call anything of the model but training. @return false: training stops after this batch */
+/** May call anything of the model but training; evaluating it is possible, and leaves the results
+ *  of the call that is under way alone. @return false: training stops after this batch */
 typedef bool (*ebb_training_function)(void *context, const ebb_training_event *event);
 
 /** A callback of Keras by name with its arguments as JSON, or a function of the caller's. */
@@ -160,10 +163,13 @@ typedef struct ebb_fit_options {
     uint64_t seed; /**< of shuffling; equal seeds, equal runs */
     const ebb_callback *callbacks;
     size_t callback_count;
+    const uint32_t *validation_epochs; /**< validates after these epochs alone, counted from 0;
+                                            NULL = as validation_freq says */
+    size_t validation_epoch_count;
 } ebb_fit_options;
 #define EBB_FIT_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        sizeof(ebb_fit_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, false, 0, NULL, 0             \
+        sizeof(ebb_fit_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, false, 0, NULL, 0, NULL, 0    \
     }
 
 /**
@@ -213,6 +219,30 @@ EBB_API ebb_status ebb_model_cancel(ebb_model model);
 EBB_API ebb_status ebb_model_learning_rate(ebb_model model, double *rate, ebb_error *error);
 /** @return EBB_E_STATE when it follows a schedule */
 EBB_API ebb_status ebb_model_learning_rate_set(ebb_model model, double rate, ebb_error *error);
+
+/**
+ * Variables of the optimizer: what Keras lists as optimizer.variables, in its order and number:
+ * "adam/iteration", "adam/learning_rate" (not where a schedule sets it), then what the optimizer
+ * keeps for each trainable weight: "adam/dense_kernel_momentum", "adam/dense_kernel_velocity".
+ * Names are Keras's paths, as `.h5` files have them; of a Sequential that was built late Keras puts
+ * the model's name before the layer's ("adam/sequential_dense_kernel_momentum"), ebb does not.
+ * @return how many; 0 for a stale handle, and for a model that is not compiled or has no optimizer
+ */
+EBB_API uint32_t ebb_model_optimizer_variables(ebb_model model);
+/** Name, type and shape of variable `index`; "iteration" is int64. @return EBB_OK; EBB_E_STALE;
+ *  EBB_E_STATE (not compiled with an optimizer); EBB_E_ARGUMENT */
+EBB_API ebb_status ebb_model_optimizer_variable(ebb_model model, uint32_t index,
+                                                ebb_tensor_info *info, ebb_error *error);
+/**
+ * Copies variable `index` out of or into the optimizer; types are converted. What is set counts
+ * from the next step on. Waits for a step that is being made; callbacks of the model's own training
+ * may call this. @return as ebb_model_optimizer_variable(); EBB_E_SHAPE; EBB_E_DTYPE
+ */
+EBB_API ebb_status ebb_model_optimizer_variable_get(ebb_model model, uint32_t index,
+                                                    const ebb_view *value, ebb_error *error);
+EBB_API ebb_status ebb_model_optimizer_variable_set(ebb_model model, uint32_t index,
+                                                    const ebb_view *value, ebb_error *error);
+
 /** Layer by name (all of its weights; "" is every layer): may training change it? Takes effect with
  *  the next compile. Saved files keep it, and so do models cut, cloned and built from this one. The
  *  optimizer's state is left out of files that train other weights than it was made for.
@@ -229,6 +259,46 @@ EBB_API bool ebb_model_history(ebb_model model, uint32_t index, const char **nam
  *  fit */
 EBB_API ebb_status ebb_model_history_write(ebb_model model, ebb_text_function write, void *context,
                                            ebb_error *error);
+
+/* -- losses, metrics and schedules by themselves ----------------------------------------------- */
+
+/** What losses and metrics are of; NULL = none. Any types: floats and bools are computed as
+ *  float32, integers as int32. */
+typedef struct ebb_operands {
+    const ebb_view *y_true, *y_pred, *sample_weight;
+} ebb_operands;
+
+/**
+ * A loss of two arrays, as the first step of training would compute it: reduced as its "reduction"
+ * says, with "none" one number a sample.
+ *
+ * @param loss    name or JSON, as in ebb_compile_options
+ * @param result  dtype, rank and dims are filled in; data NULL = only these
+ * @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT; EBB_E_UNSUPPORTED (no such loss); EBB_E_FORMAT;
+ *         EBB_E_SHAPE (the arrays do not fit together); EBB_E_MEMORY
+ * Memory: class scratch, given back on return.
+ */
+EBB_API ebb_status ebb_loss_compute(ebb_runtime runtime, const char *loss,
+                                    const ebb_operands *operands, ebb_view *result,
+                                    ebb_error *error);
+/**
+ * A metric: adds one batch to its variables (Keras's; all begin as zeros), and tells the result.
+ *
+ * @param metric     name or JSON, as in ebb_compile_options
+ * @param operands   a batch; of Mean and Sum y_pred is the values. All NULL = no update
+ * @param variables  the first one without data: only dtype, rank and dims of all are filled in, and
+ *                   those of the result; else they are read and changed, or after a failure not
+ * @param count      room in `variables` (5 are enough), or without a batch how many there are; set
+ *                   to how many there are
+ * @param result     as for ebb_loss_compute(); NULL = not wanted
+ * @return as ebb_loss_compute()
+ */
+EBB_API ebb_status ebb_metric_compute(ebb_runtime runtime, const char *metric,
+                                      const ebb_operands *operands, ebb_view *variables,
+                                      size_t *count, ebb_view *result, ebb_error *error);
+/** The learning rate of a schedule (JSON) at a step. @return as ebb_loss_compute() */
+EBB_API ebb_status ebb_schedule_compute(ebb_runtime runtime, const char *schedule, uint64_t step,
+                                        double *rate, ebb_error *error);
 
 #ifdef __cplusplus
 }

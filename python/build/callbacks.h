@@ -1,6 +1,5 @@
 /* What C calls and Python answers. `context` is a handle made by ffi.new_handle(). */
 extern "Python" {
-    void ebb_python_log(void *context, ebb_log_level level, const char *line);
     bool ebb_python_text(void *context, const char *text, size_t length);
     ebb_status ebb_python_batch(void *context, bool restart, ebb_batch *batch, ebb_error *error);
     bool ebb_python_training(void *context, const ebb_training_event *event);

@@ -5,6 +5,7 @@ Usage: native.py COMPILER INCLUDE_FOLDER OUTPUT.c
 The headers are the one source: nothing of them is repeated here but the callbacks, which Python
 answers, and the few C functions that keep a hot path short.
 """
+
 import pathlib
 import re
 import subprocess
@@ -21,8 +22,17 @@ def declarations(compiler: str, include: str) -> str:
     for header in sorted(pathlib.Path(include, "ebb").glob("*.h")):
         text += f'#include "ebb/{header.name}"\n'
     # The system's headers declare what cffi knows already: empty ones stand in for them.
-    command = [compiler, "-E", "-P", "-x", "c", "-nostdinc", f"-I{include}",
-               f"-I{HERE / 'empty'}", "-"]
+    command = [
+        compiler,
+        "-E",
+        "-P",
+        "-x",
+        "c",
+        "-nostdinc",
+        f"-I{include}",
+        f"-I{HERE / 'empty'}",
+        "-",
+    ]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"{compiler} cannot read the headers in {include}:\n{done.stderr}")
@@ -37,9 +47,10 @@ def main() -> None:
     ffi = cffi.FFI()
     ffi.cdef(declarations(compiler, include))
     ffi.cdef((HERE / "callbacks.h").read_text())
-    ffi.cdef((HERE / "shortcuts.h").read_text())
-    source = '#include "ebb/ebb.h"\n' + (HERE / "shortcuts.c").read_text()
-    ffi.set_source("ebb._native", source)
+    shortcuts = (HERE / "shortcuts.h").read_text()
+    ffi.cdef(shortcuts)
+    code = (HERE / "shortcuts.c").read_text()
+    ffi.set_source("ebb._native", f'#include "ebb/ebb.h"\n{shortcuts}{code}')
     ffi.emit_c_code(output)
 
 

@@ -257,6 +257,52 @@ ebb_status weights_fill(weights *w, region *store, region *scratch, const weight
     return weights_refill(w, scratch, reader, error);
 }
 
+/* -- stowing ---------------------------------------------------------------------------------- */
+
+static bool is_stowed(const weights *w, const weight_slot *slot)
+{
+    return !slot->is_folded && slot->lent == NULL && !is_variable(w->graph, slot->v) &&
+           graph_value(w->graph, slot->v)->kind == VALUE_WEIGHT;
+}
+
+uint64_t weights_stow_bytes(const weights *w)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < w->slot_count; i++)
+        bytes += is_stowed(w, &w->slots[i]) ? w->slots[i].bytes : 0;
+    return bytes;
+}
+
+void weights_stow(const weights *w, uint8_t *to)
+{
+    for (uint32_t i = 0; i < w->slot_count; i++) {
+        const weight_slot *slot = &w->slots[i];
+        if (!is_stowed(w, slot)) continue;
+        memcpy(to, w->block + slot->offset, slot->bytes);
+        to += slot->bytes;
+    }
+}
+
+ebb_status weights_unstow(const weights *w, const uint8_t *from, region *scratch, ebb_error *error)
+{
+    filler f = {.weights = w};
+    ebb_status status = EBB_OK;
+
+    for (uint32_t i = 0; i < w->slot_count; i++) {
+        const weight_slot *slot = &w->slots[i];
+        if (!is_stowed(w, slot)) continue;
+        memcpy(w->block + slot->offset, from, slot->bytes);
+        from += slot->bytes;
+    }
+    for (uint32_t i = 0; i < w->slot_count && status == EBB_OK; i++) {
+        const weight_slot *slot = &w->slots[i];
+        if (!is_stowed(w, slot) && !is_variable(w->graph, slot->v))
+            status = fill_one(&f, slot, scratch, error);
+    }
+    return status;
+}
+
 /* -- access ----------------------------------------------------------------------------------- */
 
 ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error)
@@ -286,8 +332,7 @@ ebb_status weights_get_some(const weights *w, value v, region *scratch, uint64_t
 {
     const weight_slot *slot = weights_slot_find(w, v);
 
-    if (slot == NULL)
-        return fail(error, EBB_E_UNSUPPORTED, "weights", "this weight was not kept");
+    if (slot == NULL) return fail(error, EBB_E_UNSUPPORTED, "weights", "this weight was not kept");
     const uint64_t size = ebb_dtype_bytes(slot->plain.dtype);
     const bool is_whole = first == 0 && count == tensor_desc_count(&slot->plain);
     if (slot->form == NULL) {

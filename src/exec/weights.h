@@ -84,6 +84,15 @@ ebb_status weights_fill(weights *w, region *store, region *scratch, const weight
 ebb_status weights_refill(const weights *w, region *scratch, const weight_reader *reader,
                           ebb_error *error);
 
+/* Bytes of what cannot be computed again from the rest: every slot but folded ones and literals.
+ * Only with keep_all, and while the graph's literals are there. */
+uint64_t weights_stow_bytes(const weights *w);
+/* Copies those slots, as they are, one after another. */
+void weights_stow(const weights *w, uint8_t *to);
+/* Fills the block from such a copy and makes the other slots again, bit for bit. */
+ebb_status weights_unstow(const weights *w, const uint8_t *from, region *scratch,
+                          ebb_error *error);
+
 /* Copies a stored value out in its plain form. */
 ebb_status weights_get(const weights *w, value v, void *bytes, ebb_error *error);
 /* Elements [first, first + count) of it; what kernels have packed is copied out as a whole, into a

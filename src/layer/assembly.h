@@ -81,6 +81,27 @@ nested_model *nested_make(assembly *a, const model_config *config, const char *p
 bool nested_run(assembly *a, nested_model *m, const layer_tensor *inputs, layer_tensor *outputs,
                 uint32_t depth);
 
+/* -- call_arguments.c
+ * ------------------------------------------------------------------------------ */
+
+#define ARGUMENT_DEPTH_MAX 16 /* lists in lists among the arguments of a call */
+
+/* Where the tensors of a call come from. */
+typedef struct argument_source {
+    assembly *a;
+    region *home;      /* of what is made here */
+    uint32_t layer;    /* that is called, for `find` */
+    const char *title; /* its name */
+    /* False: a fault in graph->error. *is_missing: not made, because a problem was reported. */
+    bool (*find)(void *context, const struct argument_source *s, const tensor_ref *ref,
+                 layer_tensor *tensor, bool *is_missing);
+    void *context;
+} argument_source;
+
+/* The arguments of a configured call as build functions see them. False: a fault. */
+bool call_arguments_make(const argument_source *s, const call_config *config, layer_call *call,
+                         bool *is_missing);
+
 /* -- weight_order.c
  * -------------------------------------------------------------------------------- */
 

@@ -1,7 +1,8 @@
 /* layer.h -- the table of Keras layers: name, configuration fields, build function. No kernels, no
  * memory.
  *
- * A layer is one entry in its family's file and one line in list.inc: LAYER(dense). The same table
+ * A layer is one entry in its family's file and one line in list.inc: LAYER(dense, its
+ * constructor's parameters). The same table
  * drives loading, `ebb layers`, docs and tests. Operation nodes of Keras 3 (keras.ops in a
  * functional model) are entries too, in operation_list.inc, under their class name ("Add",
  * "GetItem"): looked up only for is_operation configs.
@@ -25,7 +26,7 @@ typedef enum field_kind {
     FIELD_INTS,       /* int_list; a single number becomes a list of one; null = empty */
     FIELD_JSON,       /* const json *: anything, read by the layer; NULL for null */
     FIELD_TRAINING,   /* const json *: initializers, regularizers, constraints; kept for training */
-    FIELD_F64,         /* double: what training computes with before it rounds */
+    FIELD_F64,        /* double: what training computes with before it rounds */
     FIELD_F64_OR_NONE, /* double; NAN for null, `otherwise` only when the key is missing */
     FIELD_GIVEN        /* const json *: what was given, null too; NULL: the key is missing */
 } field_kind;
@@ -71,10 +72,25 @@ typedef struct layer_def {
     bool (*build)(layer_build *b, const void *config, layer_call *call);
 } layer_def;
 
+/* How Keras 3 makes an object: the parameters of its constructor, in order. They stand beside the
+ * name in list.inc:
+ *
+ *     units, use_bias      the default is the field's of that name: its number, choice or text,
+ * null where it has none, required where it is rate!                required, although a file may
+ * do without strides=[1, 1]       the default as JSON, texts in '...' mask_value:number    what it
+ * takes, where the field cannot say (ebb/objects.h)
+ *     *                    what follows is given by name only
+ *     **                   and any of what all objects of the kind take */
+typedef struct constructor {
+    const char *symbol; /* "dense" */
+    const char *parameters;
+} constructor;
+
 const layer_def *layer_find(const char *class_name);     /* also by alias; NULL if unknown */
 const layer_def *operation_find(const char *class_name); /* keras.ops node classes */
 uint32_t layer_table_count(void);
 const layer_def *layer_table_at(uint32_t index);
+const constructor *layer_constructor_at(uint32_t index);
 uint32_t operation_table_count(void);
 const layer_def *operation_table_at(uint32_t index);
 /* Is `name` one of "A|B|C"? `names` may be NULL. */
@@ -109,6 +125,7 @@ char *json_describe(const json *given, char *text, uint32_t capacity);
 
 typedef struct activation_def {
     const char *name;
+    const char *aliases;         /* "one|other" or NULL */
     unary_attributes attributes; /* when it is one unary op */
     /* when it is not (softmax, log_softmax, glu, sparsemax): emits ops; NULL otherwise */
     value (*build)(graph *g, value x);
@@ -127,6 +144,7 @@ void activation_for_version(activation *a, uint32_t keras_major);
 bool activation_is_unary(const activation *a);
 value activation_build(graph *g, const activation *a, value x);
 uint32_t activation_count(void);
+uint32_t activation_keras_count(void); /* without those that only files name */
 const activation_def *activation_at(uint32_t index);
 
 #endif

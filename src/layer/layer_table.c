@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define LAYER(name) extern const layer_def layer_def_##name;
+#define LAYER(name, parameters) extern const layer_def layer_def_##name;
 #include "layer/list.inc"
 #undef LAYER
 #define OPERATION(name) extern const layer_def layer_def_op_##name;
@@ -15,7 +15,13 @@
 #undef OPERATION
 
 static const layer_def *const layers[] = {
-#define LAYER(name) &layer_def_##name,
+#define LAYER(name, parameters) &layer_def_##name,
+#include "layer/list.inc"
+#undef LAYER
+};
+
+static const constructor constructors[] = {
+#define LAYER(name, parameters) {#name, parameters},
 #include "layer/list.inc"
 #undef LAYER
 };
@@ -25,6 +31,10 @@ static const layer_def *const operations[] = {
 #include "layer/operation_list.inc"
 #undef OPERATION
 };
+
+/* Layers that Keras does not have: found by name, and not among those that are listed. */
+extern const layer_def layer_def_variable;
+static const layer_def *const own_layers[] = {&layer_def_variable};
 
 #define COUNT(table) ((uint32_t)(sizeof(table) / sizeof((table)[0])))
 
@@ -52,7 +62,9 @@ static const layer_def *table_find(const layer_def *const *table, uint32_t count
 
 const layer_def *layer_find(const char *class_name)
 {
-    return table_find(layers, COUNT(layers), class_name);
+    const layer_def *found = table_find(layers, COUNT(layers), class_name);
+
+    return found != NULL ? found : table_find(own_layers, COUNT(own_layers), class_name);
 }
 
 const layer_def *operation_find(const char *class_name)
@@ -68,6 +80,11 @@ uint32_t layer_table_count(void)
 const layer_def *layer_table_at(uint32_t index)
 {
     return index < COUNT(layers) ? layers[index] : NULL;
+}
+
+const constructor *layer_constructor_at(uint32_t index)
+{
+    return index < COUNT(constructors) ? &constructors[index] : NULL;
 }
 
 uint32_t operation_table_count(void)

@@ -11,8 +11,6 @@
 #include "base/status.h"
 #include "format/keras/naming.h"
 
-#define ARGUMENT_DEPTH_MAX 16
-
 /* -- making ---------------------------------------------------------------------------------------
  */
 
@@ -22,7 +20,9 @@ typedef struct counted_name {
     uint32_t count;
 } counted_name;
 
-/* As many as there are classes in the table: unknown classes are refused and need no path. */
+/* As many as there are classes: unknown ones are refused and need no path. */
+#define OTHER_CLASSES 8u /* models, and layers that are not listed */
+
 typedef struct name_counter {
     counted_name *items;
     uint32_t count, capacity;
@@ -84,7 +84,7 @@ nested_model *nested_make(assembly *a, const model_config *config, const char *p
     nested_model *m = region_new(a->home, nested_model, 1);
     region *scratch = region_open(a->home, "names", EBB_CLASS_META, 0);
     if (m == NULL || scratch == NULL) goto no_memory;
-    name_counter counter = {.capacity = layer_table_count() + 2};
+    name_counter counter = {.capacity = layer_table_count() + OTHER_CLASSES};
     m->config = config;
     m->layers = region_new(a->home, layer_instance *, config->layer_count + 1);
     counter.items = region_new(scratch, counted_name, counter.capacity);
@@ -197,81 +197,24 @@ static bool argument_wait(runner *r, const argument *g, uint32_t user, uint32_t 
 /* -- one call -------------------------------------------------------------------------------------
  */
 
-typedef struct converted {
-    layer_tensor *tensors; /* of the first argument, flattened */
-    uint32_t count, capacity;
-    bool is_missing; /* a tensor was not made: a problem was reported */
-} converted;
-
-static bool literal_convert(runner *r, const json *literal, call_argument *to)
+/* A tensor that other calls made; is_missing: not made, a problem was reported. */
+static bool tensor_find(void *context, const argument_source *s, const tensor_ref *ref,
+                        layer_tensor *tensor, bool *is_missing)
 {
-    to->kind = CALL_LITERAL;
-    to->literal = literal;
-    if (!literal_is_wrapped(literal)) return true;
-    to->kind = CALL_TENSOR;
-    if (literal_tensor(r->a->graph, literal, &to->tensor)) return true;
-    return graph_ok(r->a->graph)
-               ? assembly_fail(r->a, EBB_E_FORMAT, r->a->graph->scope, "a constant is not an array")
-               : false;
-}
+    runner *r = context;
+    const call_state *c = call_of(r, ref, s->layer);
 
-static bool tensor_convert(runner *r, const argument *from, uint32_t user, call_argument *to,
-                           converted *all)
-{
-    const call_state *c = call_of(r, &from->ref, user);
     if (c == NULL) return false;
-    to->kind = CALL_TENSOR;
     if (c->outputs == NULL) {
-        all->is_missing = true;
+        *is_missing = true;
         return true;
     }
-    if (from->ref.tensor >= c->output_count) {
-        return assembly_fail(r->a, EBB_E_FORMAT, title_of(r, user),
-                             "refers to output %u of %s, which has %u", from->ref.tensor,
+    if (ref->tensor >= c->output_count) {
+        return assembly_fail(r->a, EBB_E_FORMAT, s->title,
+                             "refers to output %u of %s, which has %u", ref->tensor,
                              title_of(r, c->layer), c->output_count);
     }
-    to->tensor = c->outputs[from->ref.tensor];
-    to->tensor.is_mask_lost |= assembly_mask_is_lost(r->a, to->tensor.v);
-    return true;
-}
-
-/* Recursion: ARGUMENT_DEPTH_MAX, checked by argument_wait. */
-static bool argument_convert(runner *r, const argument *from, uint32_t user, call_argument *to,
-                             converted *all)
-{
-    to->name = from->name;
-    if (from->kind == ARGUMENT_TENSOR) return tensor_convert(r, from, user, to, all);
-    if (from->kind == ARGUMENT_LITERAL) return literal_convert(r, from->literal, to);
-    to->kind = CALL_LIST;
-    to->items = region_new(r->scratch, call_argument, from->item_count + 1);
-    if (to->items == NULL) return assembly_no_memory(r->a, title_of(r, user));
-    to->item_count = from->item_count;
-    for (uint32_t k = 0; k < from->item_count; k++) {
-        if (!argument_convert(r, &from->items[k], user, &to->items[k], all)) return false;
-    }
-    return true;
-}
-
-/* Recursion: ARGUMENT_DEPTH_MAX. With tensors NULL only counts. */
-static void flatten(const call_argument *g, layer_tensor *tensors, uint32_t *count)
-{
-    if (g->kind == CALL_TENSOR) {
-        if (tensors != NULL) tensors[*count] = g->tensor;
-        ++*count;
-    }
-    for (uint32_t k = 0; g->kind == CALL_LIST && k < g->item_count; k++) {
-        flatten(&g->items[k], tensors, count);
-    }
-}
-
-static bool inputs_flatten(runner *r, const call_argument *first, uint32_t user, layer_call *call)
-{
-    flatten(first, NULL, &call->input_count);
-    layer_tensor *tensors = region_new(r->scratch, layer_tensor, call->input_count + 1);
-    if (tensors == NULL) return assembly_no_memory(r->a, title_of(r, user));
-    uint32_t count = 0;
-    flatten(first, tensors, &count);
-    call->inputs = tensors;
+    *tensor = c->outputs[ref->tensor];
     return true;
 }
 
@@ -280,19 +223,15 @@ static bool inputs_flatten(runner *r, const call_argument *first, uint32_t user,
 static bool call_prepare(runner *r, const call_state *c, layer_call *call, bool *is_missing)
 {
     const layer_config *layer = &r->m->config->layers[c->layer];
-    converted all = {0};
+    const argument_source source = {.a = r->a,
+                                    .home = r->scratch,
+                                    .layer = c->layer,
+                                    .title = title_of(r, c->layer),
+                                    .find = tensor_find,
+                                    .context = r};
+
     if (is_input(layer)) return true;
-    const call_config *config = &layer->calls[c->node];
-    call_argument *arguments = region_new(r->scratch, call_argument, config->argument_count + 1);
-    if (arguments == NULL) return assembly_no_memory(r->a, title_of(r, c->layer));
-    for (uint32_t k = 0; k < config->argument_count; k++) {
-        if (!argument_convert(r, &config->arguments[k], c->layer, &arguments[k], &all))
-            return false;
-    }
-    *is_missing = all.is_missing;
-    call->arguments = arguments;
-    call->argument_count = config->argument_count;
-    return call->argument_count == 0 || inputs_flatten(r, &arguments[0], c->layer, call);
+    return call_arguments_make(&source, &layer->calls[c->node], call, is_missing);
 }
 
 static bool input_prepare(runner *r, const call_state *c, layer_call *call)

@@ -34,14 +34,16 @@ static const json truncated_normal = {
 
 typedef struct weight_rule {
     const char *classes; /* "A|B"; NULL: every other */
-    const char *weight;
-    const char *prefix; /* of the keys; NULL: the configuration says nothing about the weight */
-    const json *otherwise;
-    bool has_no_penalty; /* neither regularizer nor constraint */
+    const char *weight;  /* NULL: any */
+    const char *prefix;  /* of the keys, "": they stand alone; NULL: the configuration says nothing
+                            about the weight */
+    const json *otherwise; /* NULL: what fits its type */
+    bool has_no_penalty;   /* neither regularizer nor constraint */
 } weight_rule;
 
 /* The first that fits. */
 static const weight_rule rules[] = {
+    {"Variable", NULL, "", NULL, false},
     {"DepthwiseConv1D|DepthwiseConv2D", "kernel", "depthwise", &glorot_uniform, false},
     {NULL, "kernel", "kernel", &glorot_uniform, false},
     {NULL, "recurrent_kernel", "recurrent", &orthogonal, false},
@@ -73,7 +75,7 @@ static const weight_rule *rule_find(const char *class_name, const char *weight)
 
     for (size_t k = 0; k < sizeof rules / sizeof rules[0]; k++) {
         const weight_rule *r = &rules[k];
-        if (strcmp(r->weight, weight) == 0 &&
+        if ((r->weight == NULL || strcmp(r->weight, weight) == 0) &&
             (r->classes == NULL || name_among(r->classes, class_name)))
             return r;
     }
@@ -84,7 +86,7 @@ static const json *setting(const json *config, const char *prefix, const char *s
 {
     char key[64];
 
-    snprintf(key, sizeof key, "%s_%s", prefix, suffix);
+    snprintf(key, sizeof key, "%s%s%s", prefix, prefix[0] != '\0' ? "_" : "", suffix);
     return json_get(config, key);
 }
 
@@ -109,7 +111,8 @@ void weight_settings_read(const layer_instance *i, layer_weight *w)
     const json *given = r->prefix != NULL ? setting(config, r->prefix, "initializer") : NULL;
     const json *fallback = dtype_is_float(w->dtype) ? &glorot_uniform : &zeros;
 
-    w->initializer = given == NULL ? r->otherwise : json_is_null(given) ? fallback : given;
+    const json *otherwise = r->otherwise != NULL ? r->otherwise : fallback;
+    w->initializer = given == NULL ? otherwise : json_is_null(given) ? fallback : given;
     w->forget_units = forget_units(i, w);
     if (r->prefix == NULL || r->has_no_penalty) return;
     w->regularizer = or_none(setting(config, r->prefix, "regularizer"));

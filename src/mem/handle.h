@@ -29,7 +29,8 @@ typedef enum handle_kind {
     HANDLE_MONITOR,
     HANDLE_PROFILER,
     HANDLE_SPILL,
-    HANDLE_TIMER
+    HANDLE_TIMER,
+    HANDLE_ARRAY
 } handle_kind;
 
 /* 0: no slot left or no memory for a chunk. */

@@ -4,19 +4,18 @@
 #include "mem/handle.h"
 #include "runtime/arrays.h"
 
-ebb_status ebb_arrays_open(ebb_runtime handle, const char *path, ebb_arrays *result,
-                           ebb_error *error)
+ebb_status arrays_open(ebb_runtime handle, const char *path, const char *where,
+                       arrays_function fill, ebb_arrays *result, ebb_error *error)
 {
     arrays *a = NULL;
 
     if (result == NULL || path == NULL) {
-        return fail(error, EBB_E_ARGUMENT, "ebb_arrays_open",
-                    "expected a path and a place for the handle");
+        return fail(error, EBB_E_ARGUMENT, where, "expected a path and a place for the handle");
     }
     result->id = 0;
-    runtime *r = runtime_acquire(handle, "ebb_arrays_open", error);
+    runtime *r = runtime_acquire(handle, where, error);
     if (r == NULL) return EBB_E_STALE;
-    ebb_status status = arrays_read(r, path, &a, error);
+    ebb_status status = arrays_read(r, path, fill, &a, error);
     if (status == EBB_OK) {
         a->id = result->id = handle_issue(HANDLE_ARRAYS, a);
         if (a->id == 0) {
@@ -26,6 +25,12 @@ ebb_status ebb_arrays_open(ebb_runtime handle, const char *path, ebb_arrays *res
     }
     handle_release(handle.id);
     return status;
+}
+
+ebb_status ebb_arrays_open(ebb_runtime handle, const char *path, ebb_arrays *result,
+                           ebb_error *error)
+{
+    return arrays_open(handle, path, "ebb_arrays_open", arrays_fill, result, error);
 }
 
 ebb_status ebb_arrays_close(ebb_arrays handle)

@@ -104,9 +104,10 @@ static ebb_tensor layer_called(ebb_builder handle, const char *class_name, const
 ebb_tensor ebb_build_layer(ebb_builder handle, const char *class_name, const char *arguments,
                            ebb_tensor x)
 {
-    const bool is_input = class_name != NULL && strcmp(class_name, "InputLayer") == 0;
+    const bool can_begin = class_name != NULL && (strcmp(class_name, "InputLayer") == 0 ||
+                                                  strcmp(class_name, "Variable") == 0);
 
-    return layer_called(handle, class_name, arguments, &x, is_input && x.id == 0 ? 0 : 1);
+    return layer_called(handle, class_name, arguments, &x, can_begin && x.id == 0 ? 0 : 1);
 }
 
 ebb_tensor ebb_build_layer_format(ebb_builder handle, const char *class_name, ebb_tensor x,
@@ -151,6 +152,28 @@ ebb_layer ebb_build_layer_make(ebb_builder handle, const char *class_name, const
     const ebb_layer layer = builder_layer_handle(b, builder_layer_make(b, class_name, arguments));
     handle_release(handle.id);
     return layer;
+}
+
+ebb_layer ebb_build_operation_make(ebb_builder handle, const char *class_name,
+                                   const char *arguments)
+{
+    builder *b = builder_acquire(handle);
+
+    if (b == NULL) return (ebb_layer){0};
+    const ebb_layer layer =
+        builder_layer_handle(b, builder_operation_make(b, class_name, arguments));
+    handle_release(handle.id);
+    return layer;
+}
+
+uint32_t ebb_build_operation_count(void)
+{
+    return operation_table_count();
+}
+
+const char *ebb_build_operation_name(uint32_t index)
+{
+    return index < operation_table_count() ? operation_table_at(index)->name : NULL;
 }
 
 /* A model to take something from; a fault of the builder when it is gone. */
@@ -209,6 +232,20 @@ ebb_tensor ebb_build_output(ebb_builder handle, ebb_tensor x, uint32_t index)
     if (builder_tensor_read(b, x, &ref)) y = builder_tensor_make(b, ref.layer, index);
     handle_release(handle.id);
     return y;
+}
+
+ebb_status ebb_build_tensor_info(ebb_builder handle, ebb_tensor x, ebb_tensor_info *info,
+                                 ebb_error *error)
+{
+    static const char where[] = "ebb_build_tensor_info";
+
+    if (info == NULL) return fail(error, EBB_E_ARGUMENT, where, "expected a place for the answer");
+    *info = (ebb_tensor_info){0};
+    builder *b = builder_acquire(handle);
+    if (b == NULL) return builder_stale(where, error);
+    const ebb_status status = builder_tensor_info(b, x, info, error);
+    handle_release(handle.id);
+    return status;
 }
 
 ebb_tensor ebb_build_import(ebb_builder handle, ebb_model source, const ebb_import_options *options)

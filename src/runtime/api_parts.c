@@ -7,6 +7,7 @@
 #include "runtime/recipe.h"
 #include "runtime/scope.h"
 #include "runtime/shrink.h"
+#include "runtime/suspend.h"
 #include "runtime/training.h"
 #include "runtime/weights_replace.h"
 
@@ -27,7 +28,8 @@ ebb_status ebb_model_from_json(ebb_runtime handle, const char *text, size_t leng
     const recipe p = {.name = "model.json",
                       .text = text,
                       .length = length != 0 ? length : strlen(text),
-                      .seed = o.seed};
+                      .seed = o.seed,
+                      .seed_by_number = o.seed_by_number};
     status = recipe_build(r, &p, &o, &result->id, error);
     handle_release(handle.id);
     return status;
@@ -69,6 +71,11 @@ ebb_status ebb_model_clone(ebb_model handle, const ebb_build_options *options, e
     model *m = model_acquire(handle, "ebb_model_clone", error);
     if (m == NULL) return EBB_E_STALE;
     build_options_place(m, &place, &o);
+    status = o.new_weights ? EBB_OK : model_awake(m, "ebb_model_clone", error);
+    if (status != EBB_OK) {
+        handle_release(handle.id);
+        return status;
+    }
     status = m->packings != NULL && !o.new_weights ? shrink_clone(m, &o, &result->id, error)
                                                    : clone(m, &o, result, error);
     handle_release(handle.id);

@@ -17,6 +17,24 @@ static ebb_status take(ebb_model handle, const char *where, training **t, ebb_er
     return status;
 }
 
+/* The same for an evaluation, also inside of another call, until let_guest_go(). */
+static ebb_status take_guest(ebb_model handle, const char *where, evaluation_guest *guest,
+                             ebb_error *error)
+{
+    model *m = model_acquire(handle, where, error);
+
+    if (m == NULL) return EBB_E_STALE;
+    const ebb_status status = training_enter(m, where, guest, error);
+    if (status != EBB_OK) handle_release(handle.id);
+    return status;
+}
+
+static void let_guest_go(ebb_model handle, evaluation_guest *guest)
+{
+    training_leave(guest);
+    handle_release(handle.id);
+}
+
 static void let_go(ebb_model handle, training *t)
 {
     training_release(t);
@@ -121,23 +139,24 @@ ebb_status ebb_model_evaluate(ebb_model handle, const ebb_data *data,
                               const ebb_evaluate_options *options, double *results, size_t *count,
                               ebb_error *error)
 {
-    training *t = NULL;
+    evaluation_guest guest;
     double computed[RESULTS_MAX];
-    ebb_status status = take(handle, "ebb_model_evaluate", &t, error);
+    ebb_status status = take_guest(handle, "ebb_model_evaluate", &guest, error);
 
     if (status != EBB_OK) return status;
-    status = room_for_results(t, results, count, error);
-    if (status == EBB_OK) status = training_evaluate(t, data, options, computed, error);
-    if (status == EBB_OK) give_results(t, results, computed);
-    let_go(handle, t);
+    status = room_for_results(guest.t, results, count, error);
+    if (status == EBB_OK) status = training_evaluate(guest.t, data, options, computed, error);
+    if (status == EBB_OK) give_results(guest.t, results, computed);
+    let_guest_go(handle, &guest);
     return status;
 }
 
 /* -- batches ----------------------------------------------------------------------------------- */
 
-static ebb_status on_batch(ebb_model handle, const char *where, side_kind kind,
-                           const ebb_batch *batch, double *results, size_t *count, ebb_error *error)
+ebb_status ebb_model_train_on_batch(ebb_model handle, const ebb_batch *batch, double *results,
+                                    size_t *count, ebb_error *error)
 {
+    static const char where[] = "ebb_model_train_on_batch";
     training *t = NULL;
     double computed[RESULTS_MAX];
     ebb_status status = take(handle, where, &t, error);
@@ -145,22 +164,27 @@ static ebb_status on_batch(ebb_model handle, const char *where, side_kind kind,
     if (status != EBB_OK) return status;
     if (batch == NULL) status = fail(error, EBB_E_ARGUMENT, where, "expected a batch, got NULL");
     if (status == EBB_OK) status = room_for_results(t, results, count, error);
-    if (status == EBB_OK) status = training_on_batch(t, kind, batch, computed, error);
+    if (status == EBB_OK) status = training_on_batch(t, SIDE_TRAIN, batch, computed, error);
     if (status == EBB_OK) give_results(t, results, computed);
     let_go(handle, t);
     return status;
 }
 
-ebb_status ebb_model_train_on_batch(ebb_model handle, const ebb_batch *batch, double *results,
-                                    size_t *count, ebb_error *error)
-{
-    return on_batch(handle, "ebb_model_train_on_batch", SIDE_TRAIN, batch, results, count, error);
-}
-
 ebb_status ebb_model_test_on_batch(ebb_model handle, const ebb_batch *batch, double *results,
                                    size_t *count, ebb_error *error)
 {
-    return on_batch(handle, "ebb_model_test_on_batch", SIDE_TEST, batch, results, count, error);
+    static const char where[] = "ebb_model_test_on_batch";
+    evaluation_guest guest;
+    double computed[RESULTS_MAX];
+    ebb_status status = take_guest(handle, where, &guest, error);
+
+    if (status != EBB_OK) return status;
+    if (batch == NULL) status = fail(error, EBB_E_ARGUMENT, where, "expected a batch, got NULL");
+    if (status == EBB_OK) status = room_for_results(guest.t, results, count, error);
+    if (status == EBB_OK) status = training_on_batch(guest.t, SIDE_TEST, batch, computed, error);
+    if (status == EBB_OK) give_results(guest.t, results, computed);
+    let_guest_go(handle, &guest);
+    return status;
 }
 
 /* -- facts and settings ------------------------------------------------------------------------ */

@@ -125,9 +125,20 @@ void arrays_close(runtime *r, arrays *a)
     region_close(a->home);
 }
 
-ebb_status arrays_read(runtime *r, const char *path, arrays **result, ebb_error *error)
+ebb_status arrays_fill(arrays *a, const char *path, ebb_error *error)
 {
     source *file = NULL;
+    ebb_status status = source_open(a->home, path, &file, error);
+
+    if (status == EBB_OK) status = read_all(a, file, error);
+    if (status == EBB_OK) status = source_unchanged(file, error);
+    source_close(file);
+    return status;
+}
+
+ebb_status arrays_read(runtime *r, const char *path, arrays_function fill, arrays **result,
+                       ebb_error *error)
+{
     region *home = region_open(r->root, "arrays", EBB_CLASS_DATA, 0);
     arrays *a = home == NULL ? NULL : region_new(home, arrays, 1);
 
@@ -137,10 +148,7 @@ ebb_status arrays_read(runtime *r, const char *path, arrays **result, ebb_error 
         return status;
     }
     a->home = home;
-    ebb_status status = source_open(home, path, &file, error);
-    if (status == EBB_OK) status = read_all(a, file, error);
-    if (status == EBB_OK) status = source_unchanged(file, error);
-    source_close(file);
+    const ebb_status status = fill(a, path, error);
     if (status != EBB_OK) {
         region_close(home);
         return status;

@@ -19,7 +19,15 @@ struct arrays {
     uint32_t count;
 };
 
-ebb_status arrays_read(runtime *r, const char *path, arrays **result, ebb_error *error);
+/* Fills in entries and count; everything lives in a->home. */
+typedef ebb_status (*arrays_function)(arrays *a, const char *path, ebb_error *error);
+/* Of a .npy or .npz. */
+ebb_status arrays_fill(arrays *a, const char *path, ebb_error *error);
+ebb_status arrays_read(runtime *r, const char *path, arrays_function fill, arrays **result,
+                       ebb_error *error);
+/* What the public functions that open arrays do. */
+ebb_status arrays_open(ebb_runtime handle, const char *path, const char *where,
+                       arrays_function fill, ebb_arrays *result, ebb_error *error);
 /* Takes them out of the runtime's list and gives their memory back. */
 void arrays_close(runtime *r, arrays *a);
 ebb_status arrays_save(runtime *r, const char *path, const char *const *names,

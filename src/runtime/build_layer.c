@@ -107,11 +107,11 @@ static bool objects_check(builder *b, region *work, const char *where, const jso
         const json_member *m = &config->as.members[i];
         if (json_is_null(&m->value)) continue;
         snprintf(place, sizeof place, "%.100s, argument '%.60s'", where, m->key);
-        if (ends_with(m->key, initializer_end)) {
+        if (ends_with(m->key, initializer_end + 1)) {
             initializer_read(work, &m->value, place, &object, &b->error);
-        } else if (ends_with(m->key, "_regularizer")) {
+        } else if (ends_with(m->key, "regularizer")) {
             regularizer_read(work, &m->value, place, &object, &b->error);
-        } else if (ends_with(m->key, "_constraint")) {
+        } else if (ends_with(m->key, "constraint")) {
             constraint_read(work, &m->value, place, &object, &b->error);
         }
     }

@@ -267,15 +267,21 @@ ebb_tensor builder_tensor_make(builder *b, uint32_t node, uint32_t index)
     return (ebb_tensor){mark(b) | b->tensor_count};
 }
 
+bool builder_tensor_find(const builder *b, ebb_tensor x, tensor_ref *ref)
+{
+    if (!mark_fits(b, x.id, b->tensor_count)) return false;
+    *ref = b->tensors[(uint32_t)x.id - 1];
+    return true;
+}
+
 bool builder_tensor_read(builder *b, ebb_tensor x, tensor_ref *ref)
 {
-    if (!mark_fits(b, x.id, b->tensor_count)) {
+    if (!builder_tensor_find(b, x, ref)) {
         return builder_fail(b, EBB_E_ARGUMENT, b->name != NULL ? b->name : "model",
                             x.id == 0 ? "a tensor is missing"
                                       : "a tensor is of another builder; tensors are good for the "
                                         "builder that made them");
     }
-    *ref = b->tensors[(uint32_t)x.id - 1];
     return true;
 }
 

@@ -22,6 +22,7 @@
 #include "runtime/runtime.h"
 
 #define DEVICE_PARTS_MAX  64u  /* logical devices of one physical device */
+#define ARRAY_SIZES       4u   /* of places for small arrays */
 #define DEVICE_SCOPES_MAX 200u /* open at once, of all threads: they fit a page */
 
 /* One logical device. Its address is good for the life of the runtime. */
@@ -31,6 +32,7 @@ typedef struct logical_device {
     uint32_t physical;    /* in the order of ebb_physical_devices_list() */
     const device *device; /* kernels and threads: the same for all parts of a physical device */
     account *account;
+    struct slab *array_room[ARRAY_SIZES]; /* array_room.h: pages with room; the runtime's mutex */
 } logical_device;
 
 /* How a physical device is divided. */

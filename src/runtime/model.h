@@ -18,6 +18,7 @@
 #include "exec/executable.h"
 #include "exec/fold.h"
 #include "layer/bind.h"
+#include "runtime/lifecycle/nameless_file.h"
 #include "runtime/runtime.h"
 
 #define BATCH_AUTO_MAX   32u
@@ -50,6 +51,13 @@ typedef struct trainable_choice {
     const char *layer;
     bool is_trainable;
 } trainable_choice;
+
+/* While the model is put aside (suspend.h). Changed only while nobody uses the model. */
+typedef struct suspension {
+    atomic_bool is_on;
+    nameless_file file; /* block of weights, variables and state of training; or not open */
+    uint8_t *stowed;    /* what weights_stow() left; NULL: the block stays, or is in the file */
+} suspension;
 
 struct model {
     uint64_t id;
@@ -91,7 +99,9 @@ struct model {
     trainable_choice *choices;      /* the last one made first */
     atomic_bool is_compiling;
     atomic_uint weight_changes;     /* how often weights were set, or fell behind */
-    atomic_bool is_behind;          /* the variables of training are newer than the weights */
+    atomic_bool is_behind;          /* the variables of training are newer than the weights, or it
+                                       is suspended */
+    suspension suspension;
     ebb_model_info info;
     uint64_t load_ns, ready_ns; /* ready: when it became so */
 };
@@ -167,6 +177,8 @@ ebb_status model_output_shapes(model *m, const ebb_views *inputs, ebb_view *outp
 /* Takes every lane (weights_set); released one by one. */
 void lanes_take_all(model *m);
 void lanes_release_all(model *m);
+/* Arenas for every lane in `home`, touched, and the planned executables bound to them. */
+ebb_status lanes_open(model *m, region *home, ebb_error *error);
 uint32_t lane_take(model *m);
 void lane_release(model *m, uint32_t index);
 

@@ -37,6 +37,8 @@ typedef struct name_count {
     uint32_t count;
 } name_count;
 
+typedef struct builder_shapes builder_shapes;
+
 typedef struct builder {
     uint64_t id;
     runtime *owner;
@@ -51,7 +53,8 @@ typedef struct builder {
     uint32_t tensor_count, tensor_capacity;
     name_count *names; /* defaults given so far */
     uint32_t name_count, name_capacity;
-    ebb_error error; /* EBB_OK: none yet */
+    builder_shapes *shapes; /* NULL: nobody asked for any yet */
+    ebb_error error;               /* EBB_OK: none yet */
 } builder;
 
 /* -- builder.c: life, faults, lists ------------------------------------------------------------ */
@@ -82,6 +85,8 @@ uint32_t builder_node_add(builder *b, uint32_t layer, const call_config *call);
 ebb_tensor builder_tensor_make(builder *b, uint32_t node, uint32_t index);
 /* False: none of this builder (a fault, unless there is one already). */
 bool builder_tensor_read(builder *b, ebb_tensor x, tensor_ref *ref);
+/* The same without a fault. */
+bool builder_tensor_find(const builder *b, ebb_tensor x, tensor_ref *ref);
 ebb_layer builder_layer_handle(const builder *b, uint32_t layer);
 bool builder_layer_read(builder *b, ebb_layer layer, uint32_t *index);
 
@@ -101,6 +106,15 @@ uint32_t builder_input_make(builder *b, const char *name, ebb_dtype dtype, uint3
                             const int64_t *dims);
 /* Sets "trainable" in a layer's configuration. */
 bool builder_trainable_set(builder *b, uint32_t layer, bool is_trainable);
+
+/* -- build_operation.c ------------------------------------------------------------------------- */
+
+/* An operation of keras.ops; UINT32_MAX: a fault. */
+uint32_t builder_operation_make(builder *b, const char *class_name, const char *arguments);
+
+/* -- build_shapes.c ---------------------------------------------------------------------------- */
+
+ebb_status builder_tensor_info(builder *b, ebb_tensor x, ebb_tensor_info *info, ebb_error *error);
 
 /* -- build_call.c ------------------------------------------------------------------------------ */
 

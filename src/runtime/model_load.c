@@ -12,6 +12,7 @@
 #include "runtime/meter.h"
 #include "runtime/options.h"
 #include "runtime/scope.h"
+#include "runtime/suspend.h"
 #include "runtime/training.h"
 
 /* -- admission ----------------------------------------------------------------------------------
@@ -102,11 +103,11 @@ static ebb_status open_code(model *m, ebb_error *error)
     return status;
 }
 
-static ebb_status open_lanes(model *m, ebb_error *error)
+ebb_status lanes_open(model *m, region *home, ebb_error *error)
 {
     for (uint32_t i = 0; i < m->lane_count && m->arena_bytes > 0; i++) {
-        m->lanes[i].arena = region_block(m->arenas, m->arena_bytes);
-        if (m->lanes[i].arena == NULL) return region_fail(m->arenas, error, m->info.path, "a lane");
+        m->lanes[i].arena = region_block(home, m->arena_bytes);
+        if (m->lanes[i].arena == NULL) return region_fail(home, error, m->info.path, "a lane");
         memset(m->lanes[i].arena, 0, m->arena_bytes); /* touched now, not in the first prediction */
     }
     for (uint32_t i = 0; i < m->planned_count; i++) {
@@ -123,7 +124,7 @@ static ebb_status make_ready(model *m, ebb_error *error)
     ebb_status status = fill_weights(m, error);
 
     if (status == EBB_OK) status = open_code(m, error);
-    if (status == EBB_OK) status = open_lanes(m, error);
+    if (status == EBB_OK) status = lanes_open(m, m->arenas, error);
     if (status == EBB_OK && m->info.threads > 1) {
         status = executor_hold(&m->owner->executor, error);
         m->holds_executor = status == EBB_OK;
@@ -273,6 +274,7 @@ uint32_t model_discard(model *m)
         executable_close(m->planned[i]);
     }
     description_close(m->d);
+    suspension_end(m);
     if (m->holds_executor) threads += executor_release(&r->executor);
     pthread_cond_destroy(&m->lane_free);
     pthread_mutex_destroy(&m->training_mutex);

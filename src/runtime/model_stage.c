@@ -289,6 +289,7 @@ static ebb_status describe(model *m, const char *path, bool is_file, ebb_error *
     info->parameters_trainable = m->built->parameters_trainable;
     info->lanes = m->lane_count;
     info->inference_only = m->options.inference_only;
+    info->is_row_wise = m->is_row_wise;
     info->threads = 1;
     for (uint32_t i = 0; i < m->planned_count; i++) {
         if (m->planned[i]->threads > info->threads) info->threads = m->planned[i]->threads;

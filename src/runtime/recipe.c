@@ -1,7 +1,8 @@
 /* recipe.c -- see recipe.h.
  *
  * A weight's initial values are a function of the recipe's seed and the weight's full name
- * ("dense/kernel"), so a layer more or less changes no other. */
+ * ("dense/kernel"), so a layer more or less changes no other; or of seed and number, for models
+ * whose names are counted on from model to model. */
 #include "runtime/recipe.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "mem/handle.h"
 #include "runtime/devices.h"
 #include "runtime/options.h"
+#include "runtime/suspend.h"
 #include "runtime/training.h"
 #include "tensor/dtype.h"
 #include "tensor/view.h"
@@ -92,6 +94,8 @@ ebb_status recipe_pin(recipe *p, const char *where, ebb_error *error)
             return EBB_E_STALE;
         }
         p->origins[i].from = from;
+        const ebb_status status = model_awake(from, where, error);
+        if (status != EBB_OK) return status;
         if (from->options.inference_only) {
             return fail(error, EBB_E_UNSUPPORTED, from->info.name,
                         "the model was loaded with inference_only, so its weights cannot be "
@@ -163,17 +167,18 @@ static ebb_status origin_match(region *work, weight_maker *w, const recipe_origi
 
 /* -- making ------------------------------------------------------------------------------------ */
 
-/* FNV-1a over the name, then the finalizer of SplitMix64. */
-static uint64_t stream_of(uint64_t seed, const layer_weight *w)
+/* FNV-1a over the name, or the number, then the finalizer of SplitMix64. */
+static uint64_t stream_of(const recipe *p, const layer_weight *w)
 {
     const char *const parts[] = {w->title, "/", w->name};
     uint64_t hash = 0xCBF29CE484222325u;
 
-    for (int i = 0; i < 3; i++) {
+    if (p->seed_by_number) hash = (hash ^ w->index) * 0x100000001B3u;
+    for (int i = 0; i < 3 && !p->seed_by_number; i++) {
         for (const char *at = parts[i]; *at != '\0'; at++)
             hash = (hash ^ (uint8_t)*at) * 0x100000001B3u;
     }
-    hash += seed * 0x9E3779B97F4A7C15u;
+    hash += p->seed * 0x9E3779B97F4A7C15u;
     hash = (hash ^ hash >> 30) * 0xBF58476D1CE4E5B9u;
     hash = (hash ^ hash >> 27) * 0x94D049BB133111EBu;
     return hash ^ hash >> 31;
@@ -209,7 +214,7 @@ static ebb_status weight_initialize(region *work, const weight_maker *maker, con
 {
     char where[160];
     train_object object;
-    const uint64_t seed = stream_of(maker->recipe->seed, w);
+    const uint64_t seed = stream_of(maker->recipe, w);
 
     (void)snprintf(where, sizeof where, "%.100s/%.40s", w->title, w->name);
     const ebb_status status =

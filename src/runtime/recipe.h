@@ -23,6 +23,7 @@ struct recipe {
     const char *text; /* Keras JSON; not kept */
     size_t length;
     uint64_t seed;
+    bool seed_by_number; /* a weight's stream is told by its number instead of its name */
     recipe_origin *origins;
     uint32_t origin_count;
     const model *like; /* whose place the model takes: its format and version; NULL: of none */

@@ -34,6 +34,7 @@ typedef struct runtime {
     model *models;         /* loaded ones, newest first */
     uint32_t model_count;
     arrays *arrays;                  /* open ones */
+    struct slab *array_slabs;        /* array_room.h */
     scope *scopes;                   /* open ones, newest first */
     struct builder *builders;        /* open ones */
     attachment *attachments;         /* newest first */

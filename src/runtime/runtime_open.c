@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "mem/handle.h"
+#include "runtime/array_room.h"
 #include "runtime/arrays.h"
 #include "runtime/devices.h"
 #include "runtime/lifecycle/removal.h"
@@ -234,6 +235,7 @@ ebb_status ebb_runtime_close(ebb_runtime handle, ebb_receipt *receipt)
     ebb_memory rest = {0};
     region_read(r->root, &rest);
     close_arrays(r);
+    arrays_in_memory_close(r);
     builders_close(r);
     scopes_close(r);
     fork_unregister(r);

@@ -24,6 +24,8 @@ ebb_status shrink_check_trained(const model *m, ebb_error *error);
 const char *shrink_summary(const packed_layout *const *layouts, uint32_t count, char text[160]);
 /* What is stored of weight `index`. */
 void shrink_describe(const model *m, uint32_t index, ebb_tensor_info *info);
+/* The values of a packed weight as they are kept, row-major; or the scales of an I8 one. */
+void shrink_stored_read(const model *m, uint32_t index, bool is_scales, void *bytes);
 static inline const packed_layout *shrink_layout(const model *m, uint32_t index)
 {
     return m->packings == NULL ? NULL : m->packings[index];

@@ -172,13 +172,13 @@ typedef struct shrunk_content {
     void *context;
 } shrunk_content;
 
-static void read_packed(const model *m, const saved_tensor *t, void *bytes)
+void shrink_stored_read(const model *m, uint32_t index, bool is_scales, void *bytes)
 {
-    const packed_layout *l = m->packings[t->source];
-    const void *block = weights_pointer(m->weights, m->built->weights[t->source]->v);
+    const packed_layout *l = m->packings[index];
+    const void *block = weights_pointer(m->weights, m->built->weights[index]->v);
     float row[1024];
 
-    if (t->dtype == EBB_I8) {
+    if (l->kind == EBB_I8 && !is_scales) {
         packed_unpack_numbers(l, block, 0, l->rows, bytes);
     } else if (l->kind == EBB_I8) {
         memcpy(bytes, block, packed_scale_count(l) * sizeof(float));
@@ -203,7 +203,7 @@ static ebb_status content_read(void *context, const saved_tensor *t, void *bytes
 
     if (t->source >= c->m->built->weight_count || shrink_layout(c->m, t->source) == NULL)
         return c->read(c->context, t, bytes, error);
-    read_packed(c->m, t, bytes); /* nobody can set it */
+    shrink_stored_read(c->m, t->source, t->dtype != EBB_I8, bytes); /* nobody can set it */
     return EBB_OK;
 }
 

@@ -57,6 +57,7 @@ struct training {
     uint64_t variable_bytes, state_bytes; /* of the blocks */
     uint8_t *variable_block, *state_block;
     void *arena;
+    bool had_arena; /* before it was suspended */
     uint64_t arena_bytes;
     uint64_t arena_max; /* for new steps; 0 = no limit */
     side sides[SIDE_KINDS][SIDES_MAX];
@@ -108,6 +109,9 @@ ebb_status side_plan_find(training *t, side *s, const int64_t *symbols, executab
                           ebb_error *error);
 /* Blocks of the side's constants and of its executables are there; the arena is large enough. */
 ebb_status side_ready(training *t, side *s, executable *e, ebb_error *error);
+/* Frees every executable from the arena; and lends the variables, which have moved. */
+void sides_unbind(training *t);
+void sides_lend(training *t);
 void side_close(side *s);
 ebb_status side_executable_make(training *t, const side *s, region *home, weights *w,
                                 const int64_t *symbols, executable **result, ebb_error *error);
@@ -128,6 +132,17 @@ const void *training_saved_bytes(const training *t, uint32_t index);
 ebb_status training_state_load(training *t, const description *d, ebb_error *error);
 /* Weights and state from a file of the same model. */
 ebb_status training_restore(training *t, const char *path, ebb_error *error);
+
+/* -- training_variables.c: variables of the optimizer, in Keras's order ------------------------ */
+
+/* 0: no optimizer. Under training_mutex, as every look at a step's variables. */
+uint32_t training_variables_count(const training *t);
+ebb_status training_variable_read(training *t, uint32_t index, ebb_tensor_info *info,
+                                  ebb_error *error);
+ebb_status training_variable_get(training *t, uint32_t index, const ebb_view *view,
+                                 ebb_error *error);
+ebb_status training_variable_set(training *t, uint32_t index, const ebb_view *view,
+                                 ebb_error *error);
 
 /* -- steps ------------------------------------------------------------------------------------- */
 
@@ -163,6 +178,17 @@ ebb_status training_trainable_set(model *m, const char *layer, bool is_trainable
  * E_STATE: not compiled; E_BUSY. */
 ebb_status training_acquire(model *m, const char *where, training **result, ebb_error *error);
 void training_release(training *t);
+/* The same for an evaluation, which a callback of the call that is under way may ask for as well:
+ * its metrics stand aside until training_leave(). */
+typedef struct evaluation_guest {
+    training *t;
+    bool is_inside; /* of another call; the rest is that one's */
+    bool was_cancelled;
+    region *home;
+    uint8_t *metrics;
+} evaluation_guest;
+ebb_status training_enter(model *m, const char *where, evaluation_guest *guest, ebb_error *error);
+void training_leave(evaluation_guest *guest);
 /* For short calls beside a fit; NULL: not compiled. */
 training *training_look(model *m);
 void training_look_end(training *t);

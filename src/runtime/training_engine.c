@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "runtime/suspend.h"
 #include "runtime/training.h"
 #include "train/schedule/schedule_number.h"
 
@@ -72,6 +73,7 @@ static float *rate_variable(const training *t, ebb_error *error)
     const train_step *step = train_step_of(t);
     const value v = step == NULL ? VALUE_NONE : optimizer_learning_rate_variable(step->optimizer);
 
+    if (model_awake(t->m, NULL, error) != EBB_OK) return NULL;
     if (v != VALUE_NONE) return t->memory[graph_value(step->emit.graph, v)->index];
     fail(error, EBB_E_STATE, t->m->info.name,
          step == NULL ? "the model was compiled without an optimizer"
@@ -100,6 +102,7 @@ static ebb_status read_rate(training *t, double *rate, ebb_error *error)
 {
     const train_object *schedule = schedule_of(t->settings.optimizer);
 
+    if (model_awake(t->m, NULL, error) != EBB_OK) return EBB_E_STATE;
     if (schedule != NULL) {
         return schedule_number(t->home, model_device(t->m), schedule,
                                (uint32_t)engine_iterations(&t->engine), t->m->info.name, rate,

@@ -10,12 +10,17 @@
 #include "base/status.h"
 #include "mem/handle.h"
 #include "runtime/options.h"
+#include "runtime/suspend.h"
 #include "runtime/training.h"
 
 /* -- users ------------------------------------------------------------------------------------- */
 
 ebb_status training_acquire(model *m, const char *where, training **result, ebb_error *error)
 {
+    const ebb_status status = model_awake(m, where, error);
+
+    *result = NULL;
+    if (status != EBB_OK) return status;
     pthread_mutex_lock(&m->mutex);
     training *t = m->training;
     const bool is_free = t != NULL && !atomic_exchange(&t->is_busy, true);
@@ -35,6 +40,52 @@ ebb_status training_acquire(model *m, const char *where, training **result, ebb_
 void training_release(training *t)
 {
     atomic_store(&t->is_busy, false);
+}
+
+/* Copies the variables of metrics into `bytes`, or back. */
+static void metrics_copy(const training *t, uint8_t *bytes, bool is_back)
+{
+    for (uint32_t i = t->metric_first; i < t->metric_first + t->metric_count; i++) {
+        memcpy(is_back ? t->memory[i] : bytes, is_back ? bytes : t->memory[i], t->sizes[i]);
+        bytes += t->sizes[i];
+    }
+}
+
+ebb_status training_enter(model *m, const char *where, evaluation_guest *guest, ebb_error *error)
+{
+    uint64_t bytes = 1;
+
+    *guest = (evaluation_guest){.is_inside = training_is_own(m)};
+    if (!guest->is_inside) return training_acquire(m, where, &guest->t, error);
+    training *const t = m->training; /* a callback runs, so nobody takes it away */
+    for (uint32_t i = 0; i < t->metric_count; i++) bytes += t->sizes[t->metric_first + i];
+    guest->home = region_open(t->home, "metrics", EBB_CLASS_META, 0);
+    if (guest->home != NULL) guest->metrics = region_block(guest->home, (size_t)bytes);
+    if (guest->metrics == NULL) {
+        const ebb_status status =
+            region_fail(guest->home != NULL ? guest->home : t->home, error, where, "metrics");
+        region_close(guest->home);
+        return status;
+    }
+    guest->t = t;
+    guest->was_cancelled = atomic_load(&t->is_cancelled);
+    metrics_copy(t, guest->metrics, false);
+    return EBB_OK;
+}
+
+void training_leave(evaluation_guest *guest)
+{
+    training *const t = guest->t;
+
+    if (!guest->is_inside) {
+        training_release(t);
+        return;
+    }
+    pthread_mutex_lock(&t->m->training_mutex);
+    metrics_copy(t, guest->metrics, true);
+    pthread_mutex_unlock(&t->m->training_mutex);
+    atomic_store(&t->is_cancelled, guest->was_cancelled);
+    region_close(guest->home);
 }
 
 bool training_cancel(model *m)
@@ -126,7 +177,8 @@ ebb_status training_compile(model *m, const ebb_compile_options *options, ebb_er
     training *t = NULL, *last = NULL;
     ebb_plan plan;
 
-    ebb_status status = compiling_begin(m, "ebb_model_compile", error);
+    ebb_status status = model_awake(m, "ebb_model_compile", error);
+    if (status == EBB_OK) status = compiling_begin(m, "ebb_model_compile", error);
     if (status != EBB_OK) return status;
     if (m->training != NULL) status = training_acquire(m, "ebb_model_compile", &last, error);
     const int64_t freed = last == NULL ? 0 : (int64_t)region_bytes_live(last->home);

@@ -239,7 +239,7 @@ static ebb_status fill_constants(training *t, side *s, ebb_error *error)
     return status;
 }
 
-static void unbind_all(training *t)
+void sides_unbind(training *t)
 {
     for (uint32_t kind = 0; kind < SIDE_KINDS; kind++) {
         for (uint32_t i = 0; i < SIDES_MAX; i++) {
@@ -251,10 +251,20 @@ static void unbind_all(training *t)
     }
 }
 
+void sides_lend(training *t)
+{
+    for (uint32_t kind = 0; kind < SIDE_KINDS; kind++) {
+        for (uint32_t i = 0; i < SIDES_MAX; i++) {
+            const side *s = &t->sides[kind][i];
+            if (s->constants != NULL) weights_lend(s->weights, t->memory);
+        }
+    }
+}
+
 static ebb_status grow_arena(training *t, uint64_t bytes, ebb_error *error)
 {
     if (t->arena != NULL && bytes <= t->arena_bytes) return EBB_OK;
-    unbind_all(t);
+    sides_unbind(t);
     if (t->arena != NULL) region_block_release(t->arena_home, t->arena);
     t->arena = region_block(t->arena_home, bytes + 1);
     t->arena_bytes = t->arena == NULL ? 0 : bytes;

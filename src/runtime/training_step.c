@@ -6,6 +6,7 @@
 
 #include "base/float_mode.h"
 #include "base/status.h"
+#include "runtime/suspend.h"
 #include "runtime/training.h"
 #include "tensor/dtype.h"
 #include "tensor/view.h"
@@ -279,6 +280,7 @@ static ebb_status read_variable(void *context, region *scratch, uint32_t index, 
 ebb_status training_publish_locked(model *m, ebb_error *error)
 {
     if (!atomic_load(&m->is_behind)) return EBB_OK;
+    if (atomic_load(&m->suspension.is_on)) return model_awake(m, NULL, error);
     const weight_reader reader = {read_variable, m->training};
     region *work = region_open(m->owner->root, "publishing", EBB_CLASS_SCRATCH, 0);
 

@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 #include "runtime/shrink.h"
+#include "runtime/suspend.h"
 #include "runtime/training.h"
 #include "tensor/dtype.h"
 #include "tensor/view.h"
@@ -68,6 +69,7 @@ ebb_status model_weight_set(model *m, uint32_t index, const ebb_view *view, ebb_
 {
     if (index >= m->built->weight_count) return number_out_of_range(m, index, error);
     ebb_status status = check_view(m, index, view, error);
+    if (status == EBB_OK) status = model_awake(m, "ebb_model_weight_set", error);
     if (status == EBB_OK) status = shrink_check_set(m, index, error);
     if (status != EBB_OK) return status;
     const layer_weight *w = m->built->weights[index];

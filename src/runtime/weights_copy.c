@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "layer/layer_weights.h"
 #include "runtime/devices.h"
+#include "runtime/suspend.h"
 #include "runtime/training.h"
 #include "runtime/weights_replace.h"
 #include "tensor/dtype.h"
@@ -166,6 +167,8 @@ ebb_status model_weights_copy(model *from, model *to, const ebb_weights_options 
     copying c = {.from = from, .to = to, .error = error};
     ebb_status status = weights_options_read(options, &c.options, error);
 
+    if (status == EBB_OK) status = model_awake(from, "ebb_model_weights_copy", error);
+    if (status == EBB_OK) status = model_awake(to, "ebb_model_weights_copy", error);
     if (status != EBB_OK) return status;
     if (from->options.inference_only) {
         return fail(error, EBB_E_UNSUPPORTED, from->info.name,

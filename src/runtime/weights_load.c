@@ -9,6 +9,7 @@
 #include "format/format.h"
 #include "layer/bind.h"
 #include "layer/layer_weights.h"
+#include "runtime/suspend.h"
 #include "runtime/weights_replace.h"
 
 typedef struct loading {
@@ -126,6 +127,7 @@ ebb_status model_weights_load(model *m, const char *path, const ebb_weights_opti
 
     if (status == EBB_OK && path == NULL)
         status = fail(error, EBB_E_ARGUMENT, "path", "expected a file name, got NULL");
+    if (status == EBB_OK) status = model_awake(m, "ebb_model_weights_load", error);
     if (status != EBB_OK) return status;
     region *work = region_open(m->owner->root, "load weights", EBB_CLASS_SCRATCH, 0);
     if (work == NULL) return region_fail(m->owner->root, error, path, "loading weights");

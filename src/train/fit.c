@@ -151,14 +151,25 @@ static ebb_status train_batches(fit *f, ebb_error *error)
     }
 }
 
+static bool is_validated(const fit *f)
+{
+    const ebb_fit_options *o = &f->options;
+
+    if (f->validation == NULL) return false;
+    if (o->validation_epochs == NULL)
+        return ((uint64_t)f->now.epoch + 1) % o->validation_freq == 0;
+    for (size_t i = 0; i < o->validation_epoch_count; i++) {
+        if (o->validation_epochs[i] == f->now.epoch) return true;
+    }
+    return false;
+}
+
 static ebb_status validate(fit *f, ebb_error *error)
 {
-    const bool is_due = (uint64_t)(f->now.epoch + (uint64_t)1) % f->options.validation_freq == 0;
-
-    if (f->validation == NULL || !is_due) return EBB_OK;
+    if (!is_validated(f)) return EBB_OK;
     const ebb_status status = test_loop_run(f->validation, &f->callbacks, &f->now, &f->test_logs,
                                             &f->test_results, error);
-    if (status != EBB_OK) return status;
+    if (status != EBB_OK || !(f->test_results.batches > 0)) return status;
     for (uint32_t i = 0; i < f->engine->result_count; i++)
         fit_logs_put(&f->logs, f->validation_names[i], f->test_results.values[i]);
     fit_logs_sort(&f->logs);
@@ -184,7 +195,8 @@ static ebb_status run_epoch(fit *f, uint64_t steps, ebb_error *error)
     running_show(&f->results, &f->logs);
     status = validate(f, error);
     if (status == EBB_OK) status = tell(f, EBB_EPOCH_END, error);
-    return status == EBB_OK ? history_add(f->history, f->now.epoch, &f->logs, error) : status;
+    if (status == EBB_OK) status = history_add(f->history, f->now.epoch, &f->logs, error);
+    return status == EBB_OK ? check_cancelled(f->engine, "fit", error) : status;
 }
 
 static ebb_status run_epochs(fit *f, ebb_error *error)

@@ -19,6 +19,9 @@ ebb_status named_choose(const named_table *names, const json *given, const char 
         given->kind == JSON_STRING || json_is_text(json_get(given, "class_name"), "function");
     const bool is_by_shape = choice->is_plain && train_entry_matches(names->by_shape, choice->word);
     choice->entry = is_by_shape ? names->by_shape : train_entry_find(table, choice->word);
+    for (uint32_t i = 0; names->traced[i] != NULL && !choice->is_plain; i++) {
+        if (strcmp(choice->word, names->traced[i]->name) == 0) choice->entry = names->traced[i];
+    }
     if (choice->entry != NULL) return EBB_OK;
     nearest n = nearest_begin(choice->word);
     for (uint32_t i = 0; i < table->count; i++) nearest_consider(&n, table->entries[i]->name);

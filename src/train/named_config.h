@@ -10,6 +10,7 @@
 typedef struct named_table {
     const train_table *table;
     const train_entry *by_shape;
+    const train_entry *const *traced; /* classes of what a caller wrote; NULL at the end */
 } named_table;
 
 typedef struct named_choice {

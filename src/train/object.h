@@ -24,11 +24,19 @@ typedef struct train_entry {
     ebb_status (*check)(const void *config, const char *where, ebb_error *error);
 } train_entry;
 
+/* Defaults of a constructor that a definition knows and its fields do not. */
+typedef struct train_defaults {
+    const char *name; /* of an instance; NULL: none */
+    double learning_rate;
+} train_defaults;
+
 /* Entries are the first members of the definitions of their kind. */
 typedef struct train_table {
     const char *kind; /* "optimizer", for messages */
     const train_entry *const *entries;
     uint32_t count;
+    const constructor *constructors;                      /* one for each entry */
+    train_defaults (*defaults)(const train_entry *entry); /* NULL: none */
 } train_table;
 
 typedef struct train_object {

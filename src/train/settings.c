@@ -249,6 +249,8 @@ ebb_status settings_read(region *home, const json *config, const built_model *mo
         result->compile_config = settings_modernize(home, config);
         if (result->compile_config == NULL) return settings_no_memory(&r);
     }
+    result->compile_config = settings_for_files(home, result->compile_config);
+    if (result->compile_config == NULL) return settings_no_memory(&r);
     const json *given = json_get(config, "optimizer_config");
     if (given == NULL) given = json_get(config, "optimizer");
     ebb_status status = optimizer_settings(&r, given);

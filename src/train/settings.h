@@ -51,6 +51,9 @@ typedef struct settings {
 ebb_status settings_text_read(region *home, const ebb_compile_options *options, const json **result,
                               ebb_error *error);
 
+/* A training_config of Keras 1 and 2 as Keras 3's compile_config. NULL: no memory. */
+const json *settings_modernize(region *home, const json *training_config);
+
 /* `config`: compile_config or training_config; it must live as long as the settings. When the
  * model's policy is mixed_float16 the optimizer is wrapped in a LossScaleOptimizer, as Keras does
  * by itself. Errors name the output. */

@@ -27,7 +27,8 @@ const json *settings_unwrap(region *home, const json *given);
 /* Fills in metrics; `config` holds "metrics" and "weighted_metrics". */
 ebb_status settings_metrics_read(settings_reader *r, const json *config);
 
-/* A training_config of Keras 1 and 2 as Keras 3's compile_config. NULL: no memory. */
-const json *settings_modernize(region *home, const json *training_config);
+/* The config with what Keras calls them in place of losses and metrics that were traced; itself
+ * without any. NULL: no memory. */
+const json *settings_for_files(region *home, const json *config);
 
 #endif

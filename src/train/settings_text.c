@@ -174,6 +174,63 @@ const json *settings_unwrap(region *home, const json *given)
     return keep(home, object_end(&outer));
 }
 
+/* -- what files say ---------------------------------------------------------------------------- */
+
+static const json *traced_name(const json *given)
+{
+    const char *class_name = json_text(json_get(given, "class_name"), "");
+
+    return name_among("Traced|TracedLabels", class_name)
+               ? json_get(json_get(given, "config"), "keras")
+               : NULL;
+}
+
+/* Recursion: the depth of the document, which json_read() bounds. */
+static bool has_traced(const json *given)
+{
+    if (given->kind < JSON_ARRAY) return false;
+    if (traced_name(given) != NULL) return true;
+    for (uint32_t i = 0; i < given->count; i++) {
+        if (has_traced(given->kind == JSON_ARRAY ? &given->as.items[i]
+                                                 : &given->as.members[i].value))
+            return true;
+    }
+    return false;
+}
+
+/* Recursion: as has_traced(). */
+static bool without_traced(region *home, const json *given, json *result)
+{
+    const json *name = given->kind == JSON_OBJECT ? traced_name(given) : NULL;
+
+    *result = name != NULL ? *name : *given;
+    if (name != NULL || given->kind < JSON_ARRAY) return true;
+    json *const items = region_new(home, json, (size_t)given->count + 1);
+    json_member *const members = region_new(home, json_member, (size_t)given->count + 1);
+    if (items == NULL || members == NULL) return false;
+    for (uint32_t i = 0; i < given->count; i++) {
+        const bool is_list = given->kind == JSON_ARRAY;
+        const json *from = is_list ? &given->as.items[i] : &given->as.members[i].value;
+        json *to = is_list ? &items[i] : &members[i].value;
+
+        if (!is_list) members[i].key = given->as.members[i].key;
+        if (!without_traced(home, from, to)) return false;
+    }
+    if (given->kind == JSON_ARRAY)
+        result->as.items = items;
+    else
+        result->as.members = members;
+    return true;
+}
+
+const json *settings_for_files(region *home, const json *config)
+{
+    json result;
+
+    if (!has_traced(config)) return config;
+    return without_traced(home, config, &result) ? keep(home, result) : NULL;
+}
+
 /* -- the whole --------------------------------------------------------------------------------- */
 
 /* What compile() takes, in the order in which Keras writes it. */

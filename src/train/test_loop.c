@@ -56,6 +56,7 @@ void running_add(running_results *r, const ebb_batch *batch)
 void running_show(const running_results *r, fit_logs *logs)
 {
     logs->count = 0;
+    if (!(r->batches > 0)) return;
     for (uint32_t i = 0; i < r->engine->result_count; i++) {
         const uint32_t which = r->order[i];
 

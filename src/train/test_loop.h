@@ -21,7 +21,7 @@ ebb_status running_open(region *home, const engine *e, running_results *r, ebb_e
 void running_reset(running_results *r);
 /* Takes r->batch in. */
 void running_add(running_results *r, const ebb_batch *batch);
-/* Logs by name, sorted; no others stay. */
+/* Logs by name, sorted; no others stay. Without a batch there are none. */
 void running_show(const running_results *r, fit_logs *logs);
 
 /* Tells callbacks of the moments of a test, which has its own steps and logs; `now` is as before

@@ -22,6 +22,7 @@ typedef struct run {
     history history;
     char events[4096];
     int32_t stops_in; /* events until the function says stop; -1: never */
+    uint32_t given;   /* batches of give_once() */
 } run;
 
 static void run_open(test *t, run *r)
@@ -452,6 +453,55 @@ TEST(errors_end_training)
                  EBB_E_SHAPE);
 }
 
+/* Told after which epochs, and nothing for epochs that are not. */
+TEST(validation_after_chosen_epochs)
+{
+    static const uint32_t chosen[] = {0, 3, 9};
+    run r;
+
+    run_open(t, &r);
+    r.options.validation_split = 0.4;
+    r.options.epochs = 4;
+    r.options.validation_epochs = chosen;
+    r.options.validation_epoch_count = 3;
+    CHECK_OK(fit_of(t, &r));
+    for (uint32_t i = 0; i < r.history.name_count; i++) {
+        const bool is_validation = strncmp(r.history.names[i], "val_", 4) == 0;
+        for (uint32_t epoch = 0; epoch < 4; epoch++)
+            CHECK_EQ(r.history.is_given[i][epoch], !is_validation || epoch == 0 || epoch == 3);
+    }
+}
+
+/* One pass of two batches, then nothing. */
+static ebb_status give_once(void *context, bool restart, ebb_batch *batch, ebb_error *error)
+{
+    run *r = context;
+
+    (void)restart;
+    (void)error;
+    if (r->given == 2) return EBB_E_NOT_FOUND;
+    r->given++;
+    *batch = (ebb_batch){.x = {&r->views[0], 1}, .y = {&r->views[1], 1}};
+    return EBB_OK;
+}
+
+TEST(an_epoch_without_batches_has_no_results)
+{
+    run r;
+
+    run_open(t, &r);
+    r.data = (ebb_data){.next = give_once, .context = &r};
+    r.options.epochs = 3;
+    CHECK_STATUS(fit_of(t, &r), EBB_E_ARGUMENT);
+    CHECK_EQ(r.engine.trained, 2);
+    r.given = 0;
+    r.data.may_be_empty = true;
+    CHECK_OK(fit_of(t, &r));
+    CHECK_EQ(r.engine.trained, 4);
+    CHECK_EQ(r.history.epoch_count, 4); /* one of the first call */
+    CHECK(r.history.is_given[0][1] && !r.history.is_given[0][2] && !r.history.is_given[0][3]);
+}
+
 TEST(faults_of_options)
 {
     run r;
@@ -528,5 +578,6 @@ TEST_MAIN(RUN(losses_are_means_over_rows), RUN(validation_comes_from_the_end),
           RUN(long_histories), RUN(events_in_order), RUN(a_function_stops_training),
           RUN(early_stopping_restores_weights), RUN(averages_end_up_in_the_weights),
           RUN(cancelled_after_a_whole_step), RUN(cancelled_from_another_thread),
-          RUN(errors_end_training), RUN(faults_of_options),
+          RUN(errors_end_training), RUN(validation_after_chosen_epochs),
+          RUN(an_epoch_without_batches_has_no_results), RUN(faults_of_options),
           RUN(nothing_stays_after_a_failed_allocation))

@@ -45,6 +45,21 @@ static void use_model(guest *g, const ebb_training_event *event)
     CHECK_OK(ebb_trim(c->d.runtime, NULL));
 }
 
+/* An evaluation inside of a fit: its results are those of one outside, and the fit's stay. */
+static void evaluate_model(guest *g)
+{
+    test *const t = g->t;
+    const course *c = g->c;
+    double results[2], again[2];
+    size_t count = 2;
+
+    CHECK_OK(ebb_model_evaluate(c->model, &c->data, NULL, results, &count, &t->error));
+    CHECK_OK(ebb_model_evaluate(c->model, &c->data, NULL, again, &count, &t->error));
+    CHECK_EQ(memcmp(results, again, count * sizeof *results), 0);
+    CHECK_STATUS(ebb_model_evaluate(c->model, NULL, NULL, results, &count, &t->error),
+                 EBB_E_ARGUMENT);
+}
+
 static void misuse_model(guest *g)
 {
     test *const t = g->t;
@@ -57,7 +72,6 @@ static void misuse_model(guest *g)
     CHECK_STATUS(ebb_runtime_close(c->d.runtime, NULL), EBB_E_STATE);
     CHECK_STATUS(course_fit(c, error), EBB_E_BUSY);
     CHECK_STATUS(course_step(c, error), EBB_E_BUSY);
-    CHECK_STATUS(ebb_model_evaluate(c->model, &c->data, NULL, NULL, NULL, error), EBB_E_BUSY);
     CHECK_STATUS(course_compile(c, error), EBB_E_BUSY);
     CHECK_STATUS(ebb_model_uncompile(c->model, NULL, error), EBB_E_BUSY);
 }
@@ -68,6 +82,7 @@ static bool visit(void *context, const ebb_training_event *event)
 
     if (event->moment != EBB_EPOCH_END) return true;
     use_model(g, event);
+    evaluate_model(g);
     misuse_model(g);
     return ++g->epochs < g->stop_at;
 }

@@ -63,7 +63,11 @@ static ebb_status model_read_from(region *home, description *d, const char *conf
                                   const char *architecture, ebb_error *error)
 {
     const size_t length = strlen(config);
-    if (architecture == format_tensors_only) return EBB_OK;
+    if (architecture == format_tensors_only) {
+        d->config_text = config;
+        d->config_length = length;
+        return EBB_OK;
+    }
     if (length > CONFIG_BYTES_MAX) {
         return fail(error, EBB_E_FORMAT, "model_config",
                     "a configuration of %zu bytes (at most %llu)", length,

@@ -9,17 +9,24 @@
 
 #include "base/status.h"
 
-#define CALLBACK(name) extern const callback_def callback_def_##name;
+#define CALLBACK(name, parameters) extern const callback_def callback_def_##name;
 #include "train/callback/list.inc"
 #undef CALLBACK
 
 static const train_entry *const entries[] = {
-#define CALLBACK(name) &callback_def_##name.entry,
+#define CALLBACK(name, parameters) &callback_def_##name.entry,
 #include "train/callback/list.inc"
 #undef CALLBACK
 };
 
-const train_table callback_table = {"callback", entries, sizeof entries / sizeof entries[0]};
+static const constructor constructors[] = {
+#define CALLBACK(name, parameters) {#name, parameters},
+#include "train/callback/list.inc"
+#undef CALLBACK
+};
+
+const train_table callback_table = {"callback", entries, sizeof entries / sizeof entries[0],
+                                    constructors, NULL};
 
 static const layer_field no_fields[] = {TRAIN_FIELD_END};
 

@@ -6,17 +6,24 @@
 
 #include "train/arithmetic.h"
 
-#define CONSTRAINT(name) static const constraint_def constraint_def_##name;
+#define CONSTRAINT(name, parameters) static const constraint_def constraint_def_##name;
 #include "train/constraint/list.inc"
 #undef CONSTRAINT
 
 static const train_entry *const entries[] = {
-#define CONSTRAINT(name) &constraint_def_##name.entry,
+#define CONSTRAINT(name, parameters) &constraint_def_##name.entry,
 #include "train/constraint/list.inc"
 #undef CONSTRAINT
 };
 
-const train_table constraint_table = {"constraint", entries, sizeof entries / sizeof entries[0]};
+static const constructor constructors[] = {
+#define CONSTRAINT(name, parameters) {#name, parameters},
+#include "train/constraint/list.inc"
+#undef CONSTRAINT
+};
+
+const train_table constraint_table = {"constraint", entries, sizeof entries / sizeof entries[0],
+                                      constructors, NULL};
 
 #define EPSILON 1e-7 /* keras.config.epsilon() */
 

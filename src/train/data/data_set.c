@@ -113,6 +113,7 @@ static ebb_status set_fill(data_set *s, const engine *e, const ebb_data *data, c
     if (status != EBB_OK) return status;
     s->next = data->next;
     s->context = data->context;
+    s->may_be_empty = data->may_be_empty;
     if (s->next != NULL) return EBB_OK;
     if (data->x_files != NULL) {
         status = data_files_count(s, e, data, error);

@@ -36,6 +36,7 @@ typedef struct data_set {
     uint32_t file_count;
     ebb_batch_function next; /* NULL: columns */
     void *context;
+    bool may_be_empty; /* a pass of the function: see ebb_data */
 } data_set;
 
 /* `where` is for messages ("data", "validation data"). E_ARGUMENT: no data, or of several kinds;

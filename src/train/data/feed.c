@@ -199,7 +199,7 @@ static ebb_status function_next(feed *f, const ebb_batch **batch, ebb_error *err
     f->wants_restart = false;
     ebb_status status = f->set->next(f->set->context, restarts, &f->given, error);
     if (status == EBB_E_NOT_FOUND) {
-        if (f->step == 0) {
+        if (f->step == 0 && !f->set->may_be_empty) {
             return fail(error, EBB_E_ARGUMENT, "data",
                         "the function gave no batch for this epoch; it begins anew when `restart` "
                         "is true");

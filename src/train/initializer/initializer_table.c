@@ -7,17 +7,24 @@
 #include "tensor/dtype.h"
 #include "tensor/view.h"
 
-#define INITIALIZER(name) extern const initializer_def initializer_def_##name;
+#define INITIALIZER(name, parameters) extern const initializer_def initializer_def_##name;
 #include "train/initializer/list.inc"
 #undef INITIALIZER
 
 static const train_entry *const entries[] = {
-#define INITIALIZER(name) &initializer_def_##name.entry,
+#define INITIALIZER(name, parameters) &initializer_def_##name.entry,
 #include "train/initializer/list.inc"
 #undef INITIALIZER
 };
 
-const train_table initializer_table = {"initializer", entries, sizeof entries / sizeof entries[0]};
+static const constructor constructors[] = {
+#define INITIALIZER(name, parameters) {#name, parameters},
+#include "train/initializer/list.inc"
+#undef INITIALIZER
+};
+
+const train_table initializer_table = {"initializer", entries, sizeof entries / sizeof entries[0],
+                                       constructors, NULL};
 
 #define CHUNK 1024u /* a multiple of four: chunks begin with a block of random numbers */
 

@@ -6,17 +6,29 @@
 #include "train/loss/loss_values.h"
 #include "train/named_config.h"
 
-#define LOSS(name) extern const loss_def loss_def_##name;
+#define LOSS(name, parameters) extern const loss_def loss_def_##name;
 #include "train/loss/list.inc"
 #undef LOSS
 
 static const train_entry *const entries[] = {
-#define LOSS(name) &loss_def_##name.entry,
+#define LOSS(name, parameters) &loss_def_##name.entry,
 #include "train/loss/list.inc"
 #undef LOSS
 };
 
-const train_table loss_table = {"loss", entries, sizeof entries / sizeof entries[0]};
+static const constructor constructors[] = {
+#define LOSS(name, parameters) {#name, parameters},
+#include "train/loss/list.inc"
+#undef LOSS
+};
+
+static train_defaults defaults(const train_entry *entry)
+{
+    return (train_defaults){((const loss_def *)entry)->default_name, 0};
+}
+
+const train_table loss_table = {"loss", entries, sizeof entries / sizeof entries[0], constructors,
+                                defaults};
 
 /* "crossentropy" names no class: shapes decide when the nodes are emitted. */
 static value by_shape_values(graph *g, const void *config, value y_true, value y_pred, value *mask)
@@ -40,7 +52,9 @@ static const loss_def by_shape = {
     .values = by_shape_values,
 };
 
-static const named_table names = {&loss_table, &by_shape.entry};
+static const train_entry *const traced[] = {&loss_def_traced.entry, &loss_def_traced_labels.entry,
+                                            NULL};
+static const named_table names = {&loss_table, &by_shape.entry, traced};
 
 /* The fields that every loss has; "auto" is Keras 2's. */
 typedef struct common_config {

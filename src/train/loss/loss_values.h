@@ -63,4 +63,12 @@ bool loss_pair(graph *g, const char *what, value *y_true, value *y_pred);
  * input, which always are. */
 bool loss_find_logits(const graph *g, bool from_logits, value *y_pred);
 
+/* A loss or metric of the caller's own: loss_traced.c. */
+typedef struct loss_traced_config {
+    const json *model; /* a Functional of y_true and y_pred */
+    const json *keras; /* what files say instead */
+} loss_traced_config;
+extern const layer_field loss_traced_fields[];
+extern const loss_def loss_def_traced, loss_def_traced_labels;
+
 #endif

@@ -3,17 +3,29 @@
 #include "train/metric/accuracy.h"
 #include "train/named_config.h"
 
-#define METRIC(name) extern const metric_def metric_def_##name;
+#define METRIC(name, parameters) extern const metric_def metric_def_##name;
 #include "train/metric/list.inc"
 #undef METRIC
 
 static const train_entry *const entries[] = {
-#define METRIC(name) &metric_def_##name.entry,
+#define METRIC(name, parameters) &metric_def_##name.entry,
 #include "train/metric/list.inc"
 #undef METRIC
 };
 
-const train_table metric_table = {"metric", entries, sizeof entries / sizeof entries[0]};
+static const constructor constructors[] = {
+#define METRIC(name, parameters) {#name, parameters},
+#include "train/metric/list.inc"
+#undef METRIC
+};
+
+static train_defaults defaults(const train_entry *entry)
+{
+    return (train_defaults){((const metric_def *)entry)->default_name, 0};
+}
+
+const train_table metric_table = {"metric", entries, sizeof entries / sizeof entries[0],
+                                  constructors, defaults};
 
 /* As plain text these two name no class: shapes decide when the nodes are emitted. */
 static const metric_def by_shape = {
@@ -22,7 +34,10 @@ static const metric_def by_shape = {
     .values = accuracy_by_shape,
 };
 
-static const named_table names = {&metric_table, &by_shape.entry};
+extern const metric_def metric_def_traced;
+
+static const train_entry *const traced[] = {&metric_def_traced.entry, NULL};
+static const named_table names = {&metric_table, &by_shape.entry, traced};
 
 static ebb_status read_config(region *home, const json *settings, const char *where, metric *m,
                               ebb_error *error)

@@ -5,17 +5,29 @@
 #include "train/optimizer/optimizer_state.h"
 #include "train/schedule/schedule.h"
 
-#define OPTIMIZER(name) extern const optimizer_def optimizer_def_##name;
+#define OPTIMIZER(name, parameters) extern const optimizer_def optimizer_def_##name;
 #include "train/optimizer/list.inc"
 #undef OPTIMIZER
 
 static const train_entry *const entries[] = {
-#define OPTIMIZER(name) &optimizer_def_##name.entry,
+#define OPTIMIZER(name, parameters) &optimizer_def_##name.entry,
 #include "train/optimizer/list.inc"
 #undef OPTIMIZER
 };
 
-const train_table optimizer_table = {"optimizer", entries, sizeof entries / sizeof entries[0]};
+static const constructor constructors[] = {
+#define OPTIMIZER(name, parameters) {#name, parameters},
+#include "train/optimizer/list.inc"
+#undef OPTIMIZER
+};
+
+static train_defaults defaults(const train_entry *entry)
+{
+    return (train_defaults){NULL, ((const optimizer_def *)entry)->learning_rate};
+}
+
+const train_table optimizer_table = {"optimizer", entries, sizeof entries / sizeof entries[0],
+                                     constructors, defaults};
 
 static ebb_status check_base(const optimizer_base *b, const char *where, ebb_error *error)
 {

@@ -3,17 +3,24 @@
 
 #include "train/arithmetic.h"
 
-#define REGULARIZER(name) static const regularizer_def regularizer_def_##name;
+#define REGULARIZER(name, parameters) static const regularizer_def regularizer_def_##name;
 #include "train/regularizer/list.inc"
 #undef REGULARIZER
 
 static const train_entry *const entries[] = {
-#define REGULARIZER(name) &regularizer_def_##name.entry,
+#define REGULARIZER(name, parameters) &regularizer_def_##name.entry,
 #include "train/regularizer/list.inc"
 #undef REGULARIZER
 };
 
-const train_table regularizer_table = {"regularizer", entries, sizeof entries / sizeof entries[0]};
+static const constructor constructors[] = {
+#define REGULARIZER(name, parameters) {#name, parameters},
+#include "train/regularizer/list.inc"
+#undef REGULARIZER
+};
+
+const train_table regularizer_table = {"regularizer", entries, sizeof entries / sizeof entries[0],
+                                       constructors, NULL};
 
 ebb_status regularizer_read(region *home, const json *given, const char *where,
                             train_object *result, ebb_error *error)
@@ -140,7 +147,7 @@ static value orthogonal_emit(graph *g, const void *config, value x)
     return op_div(g, arith_affine(g, sum, c->factor * 0.5, 0), graph_scalar(g, (float)pairs));
 }
 
-static const regularizer_def regularizer_def_orthogonal = {{"OrthogonalRegularizer", "Orthogonal",
-                                                            sizeof(orthogonal), orthogonal_fields,
-                                                            orthogonal_check},
-                                                           orthogonal_emit};
+static const regularizer_def regularizer_def_orthogonal_regularizer = {
+    {"OrthogonalRegularizer", "Orthogonal", sizeof(orthogonal), orthogonal_fields,
+     orthogonal_check},
+    orthogonal_emit};

@@ -1,18 +1,24 @@
 /* schedule_table.c -- the table of schedules, reading and emitting one. */
 #include "train/schedule/schedule.h"
 
-#define SCHEDULE(name) extern const schedule_def schedule_def_##name;
+#define SCHEDULE(name, parameters) extern const schedule_def schedule_def_##name;
 #include "train/schedule/list.inc"
 #undef SCHEDULE
 
 static const train_entry *const entries[] = {
-#define SCHEDULE(name) &schedule_def_##name.entry,
+#define SCHEDULE(name, parameters) &schedule_def_##name.entry,
+#include "train/schedule/list.inc"
+#undef SCHEDULE
+};
+
+static const constructor constructors[] = {
+#define SCHEDULE(name, parameters) {#name, parameters},
 #include "train/schedule/list.inc"
 #undef SCHEDULE
 };
 
 const train_table schedule_table = {"learning rate schedule", entries,
-                                    sizeof entries / sizeof entries[0]};
+                                    sizeof entries / sizeof entries[0], constructors, NULL};
 
 ebb_status schedule_read(region *home, const json *given, const char *where, train_object *result,
                          ebb_error *error)
