@@ -3,12 +3,14 @@
 Every C function that can fail is called as ``check(lib.ebb_...(..., error), error)`` with an
 ``error = new_error()`` of this thread's own. cffi releases the GIL around every call.
 """
+
 from __future__ import annotations
 
 import os
 from typing import Any, Callable
 
 from ebb._errors import exception_of
+from ebb._log import deliver
 from ebb._native import ffi, lib
 
 
@@ -18,7 +20,9 @@ def new_error() -> Any:
 
 
 def check(status: int, error: Any = None) -> None:
-    """Raises the exception that belongs to a status other than ``EBB_OK``."""
+    """Raises the exception that belongs to a status other than ``EBB_OK``; delivers the log."""
+    if lib.ebb_python_log_pending:
+        deliver()
     if status:
         raise exception_of(status, error)
 
@@ -77,7 +81,7 @@ class Guard:
             return otherwise
         try:
             return function(*arguments)
-        except BaseException as failure:  # noqa: BLE001
+        except BaseException as failure:
             self.failure = failure
             return otherwise
 
@@ -85,8 +89,26 @@ class Guard:
         """Raises what Python raised; else what the status says."""
         if self.failure is not None:
             failure, self.failure = self.failure, None
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # or it would hold itself, by its traceback and this frame
         check(status, error)
+
+
+def keep_failure(kind: Any, failure: BaseException, trace: Any) -> None:
+    """What a callback's own lines raise, an interrupt: kept by the Guard behind its ``context``.
+
+    Goes into ``ffi.def_extern(onerror=keep_failure)`` of every callback.
+    """
+    frame = trace.tb_frame if trace is not None else None
+    while frame is not None and not frame.f_code.co_name.startswith("ebb_python_"):
+        frame = frame.f_back
+    if frame is None or "context" not in frame.f_locals:
+        return
+    guard = ffi.from_handle(frame.f_locals["context"])
+    if guard.failure is None:
+        guard.failure = failure
 
 
 class TextSink(Guard):
@@ -102,7 +124,7 @@ class TextSink(Guard):
         return b"".join(self.pieces).decode(errors="replace")
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator]
+@ffi.def_extern(onerror=keep_failure)
 def ebb_python_text(context: Any, text: Any, length: int) -> bool:
     """One piece of text for a TextSink."""
     ffi.from_handle(context).pieces.append(ffi.unpack(text, length))
@@ -113,5 +135,8 @@ def collect_text(function: Callable[..., int], *arguments: Any, has_error: bool 
     """The text that ``function(*arguments, write, context[, error])`` writes."""
     sink, error = TextSink(), new_error()
     tail = (error,) if has_error else ()
-    check(function(*arguments, lib.ebb_python_text, sink.handle, *tail), error)
+    try:
+        sink.finish(function(*arguments, lib.ebb_python_text, sink.handle, *tail), error)
+    finally:
+        sink.handle = None  # it holds the sink
     return sink.text()

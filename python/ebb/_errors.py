@@ -18,6 +18,7 @@ Each is also the built-in exception that code written for Keras and TensorFlow c
     │   └── ForkError                             the runtime belongs to the parent process
     └── InternalError                             a fault inside ebb: please report it
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -47,6 +48,11 @@ class EbbError(RuntimeError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.text, self.where)
+
+    @property
+    def message(self) -> str:
+        """The whole message, as errors of TensorFlow have it."""
+        return str(self)
 
 
 class ArgumentError(EbbError, ValueError):

@@ -1,0 +1,224 @@
+"""Operations that are done at once.
+
+Arithmetic runs in the library: an operation with inputs of these types and shapes is prepared once
+(a graph of one node and its session) and kept. What is kept is bounded, and is given back with the
+last tensor of the process, so that no byte stays behind. What only moves elements, and what the
+library would compute in a narrower type (it computes in float32 and int32), numpy does in place of
+it: ``ebb._host``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ebb import _context, _host
+from ebb._call import check, new_error
+from ebb._dtype import Array, DType, TensorShape, as_dtype
+from ebb._errors import ArgumentError
+from ebb._native import ffi, lib
+from ebb._table import attributes_text, static_places
+from ebb._values import Buffer, EagerTensor, dtype_of_number, kept_of
+
+_KEPT_MAX = 128
+_KEPT_BYTES_MAX = 4 << 20  # of inputs and outputs: larger operations are prepared each time
+
+
+def run(op: str, inputs: Sequence[Any], attributes: Any) -> list[EagerTensor]:
+    """Does an operation; its outputs."""
+    arrays = [x.buffer.array() if isinstance(x, EagerTensor) else np.asarray(x) for x in inputs]
+    _check_types(op, arrays)
+    device = _context.device_now()
+    function = _host.MOVES.get(op)
+    if function is None and op in _host.WIDE and any(map(_is_numpys, _values(op, arrays))):
+        function = _host.WIDE[op]
+    if function is None:
+        return _run_library(op, arrays, attributes, device)
+    with np.errstate(all="ignore"):
+        results = function(*arrays, **attributes)
+    if not isinstance(results, (list, tuple)):
+        results = [results]
+    return [EagerTensor.of(np.asarray(result), None, device) for result in results]
+
+
+def _is_numpys(array: Array) -> bool:
+    """Is this of a type that the library would narrow, or without elements?"""
+    return array.dtype.itemsize == 8 or array.dtype.char == "I" or not array.size
+
+
+def _values(op: str, arrays: list[Array]) -> list[Array]:
+    """The inputs that are computed with; not axes and shapes."""
+    places = static_places(op, len(arrays))
+    if not places:
+        return arrays
+    return [array for i, array in enumerate(arrays) if i not in places] or arrays
+
+
+_SAME_TYPE = frozenset(
+    ["Add", "AddV2", "Sub", "Mul", "RealDiv", "Div", "FloorDiv", "FloorMod", "Maximum", "Minimum",
+     "Pow", "Atan2", "SquaredDifference", "DivNoNan", "MulNoNan", "Xdivy", "Xlogy", "Equal",
+     "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual", "MatMul", "BatchMatMulV2",
+     "BiasAdd", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Conv2D", "TruncateDiv", "Mod"]
+)  # fmt: skip
+_SAME_SHAPE = _SAME_TYPE - {"MatMul", "BatchMatMulV2", "BiasAdd", "Conv2D"}
+
+
+def _check_types(op: str, arrays: list[Array]) -> None:
+    if op not in _SAME_TYPE:
+        return
+    first, second = as_dtype(arrays[0].dtype), as_dtype(arrays[1].dtype)
+    if first is not second:
+        names = ["float" if t.name == "float32" else t.name for t in (first, second)]
+        raise ArgumentError(
+            f"cannot compute {op} as input #1(zero-based) was expected to be a {names[0]} tensor "
+            f"but is a {names[1]} tensor [Op:{op}]"
+        )
+    if op in _SAME_SHAPE and arrays[0].shape != arrays[1].shape:
+        try:
+            np.broadcast_shapes(arrays[0].shape, arrays[1].shape)
+        except ValueError:
+            shapes = [str(list(a.shape)).replace(" ", "") for a in arrays]
+            raise ArgumentError(
+                f"Incompatible shapes: {shapes[0]} vs. {shapes[1]} [Op:{op}]"
+            ) from None
+
+
+# -- the library -----------------------------------------------------------------------------------
+
+
+def _run_library(op: str, arrays: list[Array], attributes: Any, device: str) -> list[EagerTensor]:
+    arrays = [a if a.flags.c_contiguous else a.copy() for a in arrays]
+    text = attributes_text(attributes)
+    places = static_places(op, len(arrays))
+    kinds = tuple(
+        (a.dtype.num, a.shape, a.tobytes() if i in places else None) for i, a in enumerate(arrays)
+    )
+    key = (op, text, device, _context.settings.soft_placement, kinds)
+    kept = kept_of(_context.runtime_handle())
+    prepared = kept.find(key)
+    if prepared is None:
+        prepared = Prepared(op, text, arrays, places, device)
+        if prepared.nbytes + sum(a.nbytes for a in arrays) <= _KEPT_BYTES_MAX:
+            kept.add(key, prepared, _KEPT_MAX)
+    return [EagerTensor(buffer) for buffer in prepared.run(arrays)]
+
+
+class Prepared:
+    """A graph of one operation, and a session that runs it."""
+
+    def __init__(
+        self, op: str, attributes: str, arrays: list[Array], places: tuple[int, ...], device: str
+    ) -> None:
+        self._session = handle(lib.ebb_python_close_session)
+        self._graph = handle(lib.ebb_python_close_graph)
+        self.lock = threading.Lock()
+        self.device = device
+        self.fed = [i for i in range(len(arrays)) if i not in places]
+        self.feeds = ffi.new("ebb_feed[]", max(len(self.fed), 1))
+        error = new_error()
+        box = ffi.addressof(self._graph, "graph")
+        check(lib.ebb_graph_open(_context.runtime_handle(), ffi.NULL, box, error), error)
+        graph = self._graph.graph
+        check(lib.ebb_graph_device_push(graph, device.encode(), error), error)
+        inputs = ffi.new("ebb_tensor[]", max(len(arrays), 1))
+        for i, array in enumerate(arrays):
+            inputs[i] = self._input(i, array)
+        first = lib.ebb_graph_op(graph, op.encode(), inputs, len(arrays), attributes.encode())
+        check(lib.ebb_graph_error(graph, error), error)
+        self._outputs(first, error)
+        options = ffi.new("ebb_session_options *")
+        options.struct_size = ffi.sizeof("ebb_session_options")
+        options.soft_placement = _context.settings.soft_placement
+        box = ffi.addressof(self._session, "session")
+        check(lib.ebb_session_open(graph, options, box, error), error)
+
+    def _input(self, place: int, array: Array) -> Any:
+        dtype = as_dtype(array.dtype).number
+        if place in self.fed:
+            tensor = lib.ebb_graph_placeholder(
+                self._graph.graph, b"x", dtype, array.ndim, ffi.new("int64_t[]", [*array.shape, 0])
+            )
+            feed = self.feeds[self.fed.index(place)]
+            feed.tensor = tensor
+            feed.view.dtype, feed.view.rank = dtype, array.ndim
+            feed.view.dims = array.shape
+            return tensor
+        view = ffi.new("ebb_view *")
+        fill_view(view, array)
+        return lib.ebb_graph_constant(self._graph.graph, view, ffi.NULL)
+
+    def _outputs(self, first: Any, error: Any) -> None:
+        graph = self._graph.graph
+        operation, info = ffi.new("ebb_operation_info *"), ffi.new("ebb_tensor_info *")
+        last = lib.ebb_graph_operation_count(graph) - 1
+        check(lib.ebb_graph_operation_read(graph, last, operation), None)
+        self.count = int(operation.outputs)
+        self.fetches = ffi.new("ebb_tensor[]", max(self.count, 1))
+        self.views = ffi.new("ebb_view[]", max(self.count, 1))
+        self.kinds: list[tuple[DType, TensorShape]] = []
+        for i in range(self.count):
+            self.fetches[i] = lib.ebb_graph_output(graph, first, i) if i else first
+            check(lib.ebb_graph_tensor_info(graph, self.fetches[i], info), None)
+            shape = TensorShape(info.dims[0 : info.rank])
+            self.kinds.append((dtype_of_number(info.dtype), shape))
+        check(lib.ebb_graph_error(graph, error), error)
+
+    @property
+    def nbytes(self) -> int:
+        """Of the outputs, as far as their shapes are known."""
+        return sum(dtype.size * int(shape.num_elements() or 0) for dtype, shape in self.kinds)
+
+    def run(self, arrays: list[Array]) -> list[Buffer]:
+        """Runs it with arrays of the prepared types and shapes."""
+        error, held = new_error(), [ffi.from_buffer(arrays[i]) for i in self.fed]
+        with self.lock:
+            for i, memory in enumerate(held):
+                self.feeds[i].view.data = memory
+            if any(not shape.is_fully_defined() for _, shape in self.kinds):
+                self._shapes(error)
+            buffers = [Buffer(dtype, shape, self.device) for dtype, shape in self.kinds]
+            for i, buffer in enumerate(buffers):
+                self.views[i] = buffer.view[0]
+            status = lib.ebb_session_run(
+                self._session.session, self.feeds, len(self.fed), self.fetches, self.views,
+                self.count, ffi.NULL, 0, error,
+            )  # fmt: skip
+        check(status, error)
+        return buffers
+
+    def _shapes(self, error: Any) -> None:
+        status = lib.ebb_session_output_shapes(
+            self._session.session,
+            self.feeds,
+            len(self.fed),
+            self.fetches,
+            self.views,
+            self.count,
+            error,
+        )
+        check(status, error)
+        self.kinds = [
+            (dtype, TensorShape(self.views[i].dims[0 : self.views[i].rank]))
+            for i, (dtype, _) in enumerate(self.kinds)
+        ]
+
+    def __del__(self) -> None:
+        ffi.release(self._session)  # before its graph
+        ffi.release(self._graph)
+
+
+def handle(close: Any) -> Any:
+    """Room for a handle, which C closes when it goes."""
+    box = ffi.new("ebb_python_handle *")
+    box.generation = lib.ebb_python_generation
+    return ffi.gc(box, close)
+
+
+def fill_view(view: Any, array: Array) -> None:
+    """Describes a contiguous array; the caller keeps it alive."""
+    view.dtype, view.rank = as_dtype(array.dtype).number, array.ndim
+    view.dims = array.shape
+    view.data = ffi.from_buffer(array)
