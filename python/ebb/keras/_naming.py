@@ -1,0 +1,42 @@
+"""Names that objects get when they are given none: "dense", "dense_1", counted over the process."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+_counts: dict[str, int] = {}
+_lock = threading.Lock()
+
+
+def snake_case(name: str) -> str:
+    """``"BatchNormalization"`` to ``"batch_normalization"``, ``"Conv2D"`` to ``"conv2d"``."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def auto_name(class_name: str) -> str:
+    """The next name for an object of a class."""
+    return unique(snake_case(class_name))
+
+
+def unique(name: str) -> str:
+    """The name itself the first time, then with a number."""
+    with _lock:
+        count = _counts.get(name, 0)
+        _counts[name] = count + 1
+    return f"{name}_{count}" if count else name
+
+
+def get_uid(prefix: str = "") -> int:
+    """1, 2, 3 ... for each prefix, counted together with the names."""
+    with _lock:
+        _counts[prefix] = _counts.get(prefix, 0) + 1
+        return _counts[prefix]
+
+
+def reset() -> None:
+    """Begins anew with "dense", "functional" ...; objects that are there keep their names."""
+    with _lock:
+        _counts.clear()
