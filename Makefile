@@ -6,7 +6,8 @@ CYCLES ?= 1000
 
 CMAKE_FLAGS ?=
 
-.PHONY: help deps build demo examples test test-quick install bench fuzz tsan conformance tidy format clean
+.PHONY: help deps build demo examples test test-quick test-python python-conformance python-asan install bench \
+        fuzz tsan conformance tidy format clean
 
 help:
 	@echo 'make demo         build, then load, predict and unload two models, 1,000 times, with the verdict'
@@ -14,9 +15,12 @@ help:
 	@echo 'make test         the whole test suite: gcc and clang, sanitizers, tidy'
 	@echo 'make test-quick   gcc only, without sanitizers'
 	@echo 'make build        library and command in $(BUILD)/'
+	@echo 'make test-python  tests of the Python package, mypy, ruff, installation'
 	@echo 'make install      into PREFIX (now: $(PREFIX)); DESTDIR is honoured'
 	@echo 'make deps         install the Debian packages that are missing'
 	@echo 'make conformance  every case of the folder that EBB_SHARED names, as a table'
+	@echo 'make python-conformance  the same cases through Python: equal results'
+	@echo 'make python-asan  the Python tests with the library under the address sanitizer'
 	@echo 'make tsan         lifecycle tests under the thread sanitizer'
 	@echo 'make fuzz         fuzz each reader for FUZZ_SECONDS (60)'
 	@echo 'make bench        side-by-side benchmark'
@@ -46,6 +50,18 @@ test:
 test-quick:
 	@sh tools/deps.sh test
 	@sh tools/test.sh quick
+
+test-python:
+	@sh tools/deps.sh test
+	@sh tools/test.sh python
+
+python-conformance:
+	@sh tools/deps.sh test
+	@sh tools/test.sh python_conformance
+
+python-asan:
+	@sh tools/deps.sh test
+	@sh tools/test.sh python_asan
 
 tsan:
 	@sh tools/deps.sh test

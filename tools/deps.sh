@@ -4,7 +4,7 @@
 set -eu
 
 build='gcc libc6-dev cmake make pkg-config zlib1g-dev libdnnl-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev'
-test='g++ clang libclang-rt-dev libcmocka-dev python3 file'
+test='g++ clang libclang-rt-dev libcmocka-dev python3 python3-dev python3-venv file'
 need=$build
 [ "${1:-build}" = test ] && need="$build $test"
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs the tests. all: gcc and clang with -Werror, ASan+UBSan, tidy, demo. quick: gcc. tsan: thread sanitizer.
+# Runs the tests. all: gcc and clang with -Werror, ASan+UBSan, Python, tidy, demo. quick: gcc. tsan: thread sanitizer.
 # examples: those alone. conformance: the folder EBB_SHARED names. fuzz: every target for FUZZ_SECONDS.
+# python: the Python package alone. python_asan: it again, with the library under ASan. python_conformance: as conformance.
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc 2>/dev/null || echo 2)
@@ -48,6 +49,60 @@ quick() {
     run build-gcc
 }
 
+# A virtual environment with what the tests of the Python package need.
+environment() {
+    [ -x build-venv/bin/python ] || python3 -m venv build-venv
+    if ! cmp -s python/requirements-test.txt build-venv/requirements.txt; then
+        build-venv/bin/python -m pip install --quiet --disable-pip-version-check -r python/requirements-test.txt
+        cp python/requirements-test.txt build-venv/requirements.txt
+    fi
+}
+
+count_pytest() { # name, log
+    all=$(sed -n 's/^\(.* in [0-9.]*s\).*/\1/p' "$2" | tail -1)
+    good=$(printf '%s' "$all" | sed -n 's/.*\b\([0-9][0-9]*\) passed.*/\1/p')
+    bad=$(printf '%s' "$all" | grep -oE '[0-9]+ (failed|error)' | awk '{ sum += $1 } END { print sum + 0 }')
+    skipped=$(printf '%s' "$all" | sed -n 's/.*\b\([0-9][0-9]*\) skipped.*/\1/p')
+    [ -n "$good" ] || bad=$((bad + 1))
+    [ "$bad" -eq 0 ] || tail -150 "$2"
+    echo "$1: ${good:-0} passed, $bad failed, ${skipped:-0} skipped"
+    passed=$((passed + ${good:-0}))
+    failed=$((failed + bad))
+}
+
+judge() { # command: one check, passed or failed
+    if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+python() {
+    environment
+    here=$PWD
+    configure build-gcc -DCMAKE_C_COMPILER=gcc -DEBB_PYTHON=ON "-DPython_EXECUTABLE=$here/build-venv/bin/python"
+    PYTHONPATH=$here/build-gcc/python build-venv/bin/python -m pytest -n "$jobs" python/tests >build-gcc/pytest.log 2>&1 || true
+    count_pytest python build-gcc/pytest.log
+    judge build-venv/bin/ruff check --quiet python examples/python
+    judge build-venv/bin/ruff format --quiet --check python examples/python
+    judge env MYPYPATH=build-gcc/python build-venv/bin/mypy --no-error-summary -p ebb
+    judge sh tests/python_install_test.sh
+}
+
+python_asan() {
+    environment
+    here=$PWD
+    configure build-python-asan -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DEBB_TESTS=OFF \
+        -DEBB_SANITIZE=address,undefined -DEBB_PYTHON=ON "-DPython_EXECUTABLE=$here/build-venv/bin/python"
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
+        ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=$here/build-python-asan/python \
+        build-venv/bin/python -m pytest -n "$jobs" python/tests >build-python-asan/pytest.log 2>&1 || true
+    count_pytest python-asan build-python-asan/pytest.log
+}
+
+python_conformance() {
+    conformance
+    judge env "PYTHONPATH=$PWD/build-gcc/python" build-venv/bin/python python/tests/run_conformance.py \
+        --against build-gcc/conformance.txt
+}
+
 all() {
     quick
     configure build-clang -DCMAKE_C_COMPILER=clang -DEBB_ONEDNN=OFF
@@ -55,9 +110,10 @@ all() {
     configure build-asan -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo \
         -DEBB_SANITIZE=address,undefined
     run build-asan
-    if python3 tools/tidy.py; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-    if sh tests/command_test.sh build-gcc/ebb; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-    if sh tests/install_test.sh build-gcc; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    judge python3 tools/tidy.py
+    judge sh tests/command_test.sh build-gcc/ebb
+    judge sh tests/install_test.sh build-gcc
+    python
 }
 
 examples() {
