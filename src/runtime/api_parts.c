@@ -1,8 +1,10 @@
 /* api_parts.c -- the public functions of ebb/build.h about models from JSON and from other models,
  * copies of weights, and scopes: argument checks, handle to object, nothing else. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "json/json.h"
 #include "mem/handle.h"
 #include "runtime/recipe.h"
 #include "runtime/scope.h"
@@ -11,12 +13,27 @@
 #include "runtime/training.h"
 #include "runtime/weights_replace.h"
 
+/* What the model is called in reports and messages: the name in its configuration. A text that
+ * cannot be read is called a file; whoever reads it next says what is wrong with it. */
+static void name_of(runtime *r, const char *text, size_t length, char *name, size_t bytes)
+{
+    const json *config = NULL;
+    region *work = region_open(r->root, "name", EBB_CLASS_SCRATCH, 0);
+    const bool is_read =
+        work != NULL && json_read(work, text, length, "model.json", &config, NULL) == EBB_OK;
+    const char *found = is_read ? json_text(json_path(config, "config.name"), NULL) : NULL;
+
+    (void)snprintf(name, bytes, "%s", found != NULL && found[0] != 0 ? found : "model.json");
+    region_close(work);
+}
+
 ebb_status ebb_model_from_json(ebb_runtime handle, const char *text, size_t length,
                                const ebb_build_options *options, ebb_model *result,
                                ebb_error *error)
 {
     static const char where[] = "ebb_model_from_json";
     ebb_build_options o;
+    char name[128];
 
     if (text == NULL || result == NULL)
         return fail(error, EBB_E_ARGUMENT, where, "expected a text and a place for the handle");
@@ -25,9 +42,11 @@ ebb_status ebb_model_from_json(ebb_runtime handle, const char *text, size_t leng
     if (status != EBB_OK) return status;
     runtime *r = runtime_acquire(handle, where, error);
     if (r == NULL) return EBB_E_STALE;
-    const recipe p = {.name = "model.json",
+    const size_t bytes = length != 0 ? length : strlen(text);
+    name_of(r, text, bytes, name, sizeof name);
+    const recipe p = {.name = name,
                       .text = text,
-                      .length = length != 0 ? length : strlen(text),
+                      .length = bytes,
                       .seed = o.seed,
                       .seed_by_number = o.seed_by_number};
     status = recipe_build(r, &p, &o, &result->id, error);
