@@ -6,7 +6,7 @@ CYCLES ?= 1000
 
 CMAKE_FLAGS ?=
 
-.PHONY: help deps build demo examples test test-quick test-python python-conformance python-asan install bench \
+.PHONY: help deps build demo examples test test-quick test-python python-conformance python-reference python-asan install bench \
         fuzz tsan conformance tidy format clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make deps         install the Debian packages that are missing'
 	@echo 'make conformance  every case of the folder that EBB_SHARED names, as a table'
 	@echo 'make python-conformance  the same cases through Python: equal results'
+	@echo "make python-reference  the package's documentation into build-reference/"
 	@echo 'make python-asan  the Python tests with the library under the address sanitizer'
 	@echo 'make tsan         lifecycle tests under the thread sanitizer'
 	@echo 'make fuzz         fuzz each reader for FUZZ_SECONDS (60)'
@@ -58,6 +59,10 @@ test-python:
 python-conformance:
 	@sh tools/deps.sh test
 	@sh tools/test.sh python_conformance
+
+python-reference:
+	@sh tools/deps.sh test
+	@sh tools/test.sh reference
 
 python-asan:
 	@sh tools/deps.sh test

@@ -2,6 +2,7 @@
 # Runs the tests. all: gcc and clang with -Werror, ASan+UBSan, Python, tidy, demo. quick: gcc. tsan: thread sanitizer.
 # examples: those alone. conformance: the folder EBB_SHARED names. fuzz: every target for FUZZ_SECONDS.
 # python: the Python package alone. python_asan: it again, with the library under ASan. python_conformance: as conformance.
+# reference: the package's documentation.
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc 2>/dev/null || echo 2)
@@ -95,6 +96,16 @@ python_asan() {
         ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH=$here/build-python-asan/python \
         build-venv/bin/python -m pytest -n "$jobs" python/tests >build-python-asan/pytest.log 2>&1 || true
     count_pytest python-asan build-python-asan/pytest.log
+}
+
+# The reference of the package, from its docstrings, into build-reference/.
+reference() {
+    environment
+    here=$PWD
+    configure build-gcc -DCMAKE_C_COMPILER=gcc -DEBB_PYTHON=ON "-DPython_EXECUTABLE=$here/build-venv/bin/python"
+    build-venv/bin/python -m pip install --quiet --disable-pip-version-check pdoc
+    judge env "PYTHONPATH=$here/build-gcc/python" build-venv/bin/python -m pdoc --docformat numpy \
+        --output-directory build-reference ebb '!ebb._native' '!ebb._generated'
 }
 
 python_conformance() {

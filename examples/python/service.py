@@ -17,7 +17,7 @@ for version in (1, 2):
     del net
 
 before = ebb.memory().live
-plan = ebb.plan("answers_1.keras", batch=8)
+plan = ebb.plan("answers_1.keras", batch=8, lanes=2)
 print(
     "planned:",
     plan.total > 4 * 32 * 512,
