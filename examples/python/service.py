@@ -50,7 +50,7 @@ receipt = first.unload()
 for thread in threads:
     thread.join()
 print("the neighbour noticed:", len(wrong), "wrong answers")
-print("receipt:", receipt.bytes_total == plan.total, "kept", receipt.bytes_kept)
+print("receipt:", receipt.bytes == plan.total, "kept", receipt.kept)
 try:
     first.predict(row)
 except ebb.StaleHandleError:

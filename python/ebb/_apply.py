@@ -49,7 +49,7 @@ def apply(
     if graph is not None:
         return graph.add(op, inputs, attributes or {}, name or _NAMES.get(op, op))
     outputs = run(op, inputs, attributes or {})
-    for tape in _context.state.tapes:
+    for tape in _context.tapes():
         tape.note(op, inputs, attributes or {}, outputs)
     return outputs
 

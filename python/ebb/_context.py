@@ -7,6 +7,7 @@ another. Scopes are stacks whose innermost entry counts.
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from ebb._call import check, new_error
@@ -20,19 +21,47 @@ if TYPE_CHECKING:
 DEVICE_PREFIX = "/job:localhost/replica:0/task:0/device:"
 
 
+class Place:
+    """A place on a stack, taken for as long as this object is there, or until it is left.
+
+    An interrupt may keep the end of a block from running; the block's objects go all the same.
+    """
+
+    __slots__ = ("_stack",)
+
+    def __init__(self, stack: dict[int, Any], value: Any) -> None:
+        self._stack = stack
+        stack[id(self)] = value
+
+    def leave(self) -> None:
+        """Gives it back; once more does no harm."""
+        self._stack.pop(id(self), None)
+
+    def __del__(self) -> None:
+        stack = getattr(self, "_stack", None)
+        if stack is not None:
+            stack.pop(id(self), None)
+
+
+def innermost(stack: dict[int, Any]) -> Any:
+    """The value of the place that was taken last; None if there is none."""
+    return next(reversed(stack.values()), None) if stack else None
+
+
 class _State(threading.local):
-    """Of one thread."""
+    """Of one thread. Stacks by place: what is entered and can go by itself is held weakly."""
 
     def __init__(self) -> None:
-        self.graphs: list[Graph | None] = []  # None: back to eager, tf.init_scope
-        self.devices: list[str] = []  # of graphs, in the short form
-        self.tapes: list[Any] = []
-        self.sessions: list[Any] = []
+        self.graphs: dict[int, Graph | None] = {}  # None: back to eager, tf.init_scope
+        self.devices: dict[int, str] = {}  # of graphs, in the short form
+        self.tapes: dict[int, weakref.ref[Any]] = {}
+        self.sessions: dict[int, weakref.ref[Any]] = {}
         self.default: Graph | None = None
         self.device = ffi.new("char[]", 32)
 
 
 state = _State()
+_device_names: dict[bytes, str] = {}  # of the few devices that there are
 
 
 class _Settings:
@@ -46,6 +75,20 @@ class _Settings:
 settings = _Settings()
 
 
+def tapes() -> list[Any]:
+    """The gradient tapes that are open in this thread."""
+    if not state.tapes:
+        return []
+    found = [reference() for reference in state.tapes.values()]
+    return [tape for tape in found if tape is not None]
+
+
+def session() -> Any:
+    """The session whose block this is, or None."""
+    reference = innermost(state.sessions)
+    return reference() if reference is not None else None
+
+
 def runtime_handle() -> Any:
     """The default runtime, as C takes it."""
     return runtime().handle
@@ -54,13 +97,13 @@ def runtime_handle() -> Any:
 def building() -> Graph | None:
     """The graph that operations are added to now; None: they are done at once."""
     if state.graphs:
-        return state.graphs[-1]
+        return innermost(state.graphs)  # type: ignore[no-any-return]
     return None if settings.eager else default_graph()
 
 
 def default_graph() -> Graph:
     """The innermost graph; outside of all the thread's own, made on first use."""
-    for graph in reversed(state.graphs):
+    for graph in reversed(state.graphs.values()):
         if graph is not None:
             return graph
     if state.default is None:
@@ -81,6 +124,12 @@ def device_text(device: str) -> str:
 
 def device_now() -> str:
     """Where this thread's eager operations are done: ``"CPU:0"``, that of the library's scope."""
-    name, error = state.device, new_error()
-    check(lib.ebb_device_scope_read(runtime_handle(), name, error), error)
-    return str(ffi.string(name).decode())
+    name = state.device
+    if lib.ebb_device_scope_read(runtime_handle(), name, ffi.NULL):
+        error = new_error()
+        check(lib.ebb_device_scope_read(runtime_handle(), name, error), error)
+    text = ffi.string(name)
+    found = _device_names.get(text)
+    if found is None:
+        found = _device_names[text] = text.decode()
+    return found

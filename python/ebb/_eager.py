@@ -29,14 +29,21 @@ _KEPT_BYTES_MAX = 4 << 20  # of inputs and outputs: larger operations are prepar
 
 def run(op: str, inputs: Sequence[Any], attributes: Any) -> list[EagerTensor]:
     """Does an operation; its outputs."""
-    arrays = [x.buffer.array() if isinstance(x, EagerTensor) else np.asarray(x) for x in inputs]
-    _check_types(op, arrays)
     device = _context.device_now()
+    inputs = [x if isinstance(x, EagerTensor) else np.asarray(x) for x in inputs]
     function = _host.MOVES.get(op)
+    if function is None:
+        kept = kept_of(_context.runtime_handle())
+        key = _key(op, inputs, attributes, device)
+        prepared = kept.find(key)
+        if prepared is not None:
+            return [EagerTensor(buffer) for buffer in prepared.run(inputs)]
+    arrays = [x.buffer.array() if isinstance(x, EagerTensor) else x for x in inputs]
+    _check_types(op, arrays)
     if function is None and op in _host.WIDE and any(map(_is_numpys, _values(op, arrays))):
         function = _host.WIDE[op]
     if function is None:
-        return _run_library(op, arrays, attributes, device)
+        return _run_library(op, arrays, attributes, kept, key)
     with np.errstate(all="ignore"):
         results = function(*arrays, **attributes)
     if not isinstance(results, (list, tuple)):
@@ -89,20 +96,31 @@ def _check_types(op: str, arrays: list[Array]) -> None:
 # -- the library -----------------------------------------------------------------------------------
 
 
-def _run_library(op: str, arrays: list[Array], attributes: Any, device: str) -> list[EagerTensor]:
+def _key(op: str, inputs: Sequence[Any], attributes: Any, device: str) -> tuple[Any, ...]:
+    """What tells a prepared operation from others: types, shapes, and values of axes and such."""
+    places = static_places(op, len(inputs))
+    parts: list[Any] = [op, device, _context.settings.soft_placement]
+    if attributes:
+        parts.append(attributes_text(attributes))
+    for i, x in enumerate(inputs):
+        if isinstance(x, EagerTensor):
+            buffer = x.buffer
+            parts += (buffer.dtype.number, buffer.shape)
+        else:
+            parts += (x.dtype, x.shape)
+        if i in places:
+            parts.append(np.asarray(x).tobytes())
+    return tuple(parts)
+
+
+def _run_library(
+    op: str, arrays: list[Array], attributes: Any, kept: Any, key: tuple[Any, ...]
+) -> list[EagerTensor]:
     arrays = [a if a.flags.c_contiguous else a.copy() for a in arrays]
-    text = attributes_text(attributes)
     places = static_places(op, len(arrays))
-    kinds = tuple(
-        (a.dtype.num, a.shape, a.tobytes() if i in places else None) for i, a in enumerate(arrays)
-    )
-    key = (op, text, device, _context.settings.soft_placement, kinds)
-    kept = kept_of(_context.runtime_handle())
-    prepared = kept.find(key)
-    if prepared is None:
-        prepared = Prepared(op, text, arrays, places, device)
-        if prepared.nbytes + sum(a.nbytes for a in arrays) <= _KEPT_BYTES_MAX:
-            kept.add(key, prepared, _KEPT_MAX)
+    prepared = Prepared(op, attributes_text(attributes), arrays, places, key[1])
+    if prepared.nbytes + sum(a.nbytes for a in arrays) <= _KEPT_BYTES_MAX:
+        kept.add(key, prepared, _KEPT_MAX)
     return [EagerTensor(buffer) for buffer in prepared.run(arrays)]
 
 
@@ -164,6 +182,7 @@ class Prepared:
             check(lib.ebb_graph_tensor_info(graph, self.fetches[i], info), None)
             shape = TensorShape(info.dims[0 : info.rank])
             self.kinds.append((dtype_of_number(info.dtype), shape))
+        self.is_fixed = all(shape.is_fully_defined() for _, shape in self.kinds)
         check(lib.ebb_graph_error(graph, error), error)
 
     @property
@@ -171,13 +190,13 @@ class Prepared:
         """Of the outputs, as far as their shapes are known."""
         return sum(dtype.size * int(shape.num_elements() or 0) for dtype, shape in self.kinds)
 
-    def run(self, arrays: list[Array]) -> list[Buffer]:
-        """Runs it with arrays of the prepared types and shapes."""
-        error, held = new_error(), [ffi.from_buffer(arrays[i]) for i in self.fed]
+    def run(self, inputs: Sequence[Any]) -> list[Buffer]:
+        """Runs it with arrays and tensors of the prepared types and shapes."""
+        error, held = new_error(), [_memory(inputs[i]) for i in self.fed]
         with self.lock:
             for i, memory in enumerate(held):
                 self.feeds[i].view.data = memory
-            if any(not shape.is_fully_defined() for _, shape in self.kinds):
+            if not self.is_fixed:
                 self._shapes(error)
             buffers = [Buffer(dtype, shape, self.device) for dtype, shape in self.kinds]
             for i, buffer in enumerate(buffers):
@@ -206,8 +225,17 @@ class Prepared:
         ]
 
     def __del__(self) -> None:
-        ffi.release(self._session)  # before its graph
-        ffi.release(self._graph)
+        for name in ("_session", "_graph"):  # in this order; neither, if an interrupt came first
+            box = getattr(self, name, None)
+            if box is not None:
+                ffi.release(box)
+
+
+def _memory(x: Any) -> Any:
+    """Where the elements of a tensor, or of an array, are in their order."""
+    if isinstance(x, EagerTensor):
+        return x.buffer.data()
+    return ffi.from_buffer(x if x.flags.c_contiguous else x.copy())
 
 
 def handle(close: Any) -> Any:

@@ -19,6 +19,7 @@ from ebb._call import check, new_error
 from ebb._dtype import Array, DType, TensorShape
 from ebb._eager import fill_view, handle
 from ebb._errors import ArgumentError, NotFoundError
+from ebb._handle import Uncopied
 from ebb._native import ffi, lib
 from ebb._table import Attributes, Operand, attributes_text, value_text
 from ebb._values import EagerTensor, Tensor, dtype_of_number
@@ -30,7 +31,7 @@ class OperatorNotAllowedInGraphError(TypeError):
     """A tensor that has no value yet is used where Python needs one."""
 
 
-class Graph:
+class Graph(Uncopied):
     """Operations and their tensors; sessions run parts of it.
 
     Attributes
@@ -142,11 +143,11 @@ class Graph:
         return self._outputs(first, tuple(nodes[i].id for i in range(len(inputs))))
 
     def _push_device(self) -> bool:
-        devices = _context.state.devices
-        if not devices or not devices[-1]:
+        device = _context.innermost(_context.state.devices)
+        if not device:
             return False
         error = new_error()
-        check(lib.ebb_graph_device_push(self.handle, devices[-1].encode(), error), error)
+        check(lib.ebb_graph_device_push(self.handle, device.encode(), error), error)
         return True
 
     def _outputs(self, first: Any, inputs: tuple[int, ...]) -> list[SymbolicTensor]:
@@ -300,11 +301,11 @@ class Graph:
     @contextlib.contextmanager
     def as_default(self) -> Iterator[Graph]:
         """Inside the block operations are added to this graph."""
-        _context.state.graphs.append(self)
+        place = _context.Place(_context.state.graphs, self)
         try:
             yield self
         finally:
-            _context.state.graphs.pop()
+            place.leave()
 
     @contextlib.contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
@@ -466,7 +467,7 @@ class SymbolicTensor(Tensor):
 
     def eval(self, feed_dict: Any = None, session: Any = None) -> Any:
         """The value, from the session or the default one."""
-        session = session or (_context.state.sessions or [None])[-1]
+        session = session or _context.session()
         if session is None:
             raise ValueError(
                 "Cannot evaluate tensor using `eval()`: No default session is registered. Use "
@@ -606,7 +607,7 @@ class Operation:
 
     def run(self, feed_dict: Any = None, session: Any = None) -> None:
         """Runs it in the session or the default one."""
-        session = session or (_context.state.sessions or [None])[-1]
+        session = session or _context.session()
         if session is None:
             raise ValueError(
                 "Cannot execute operation using `run()`: No default session is registered."

@@ -15,15 +15,30 @@ from ebb._native import ffi, lib
 _HANDLE = ffi.typeof("ebb_python_handle *")
 
 
-class Handle:
+class Uncopied:
+    """What owns something that there is once, so that a copy would give it back twice."""
+
+    __slots__ = ()
+    #: What to do instead of pickling or copying.
+    _instead = "it lives in this process only"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(f"cannot pickle {type(self).__name__!r}: {self._instead}")
+
+    def __copy__(self) -> NoReturn:
+        raise TypeError(f"cannot copy {type(self).__name__!r}: {self._instead}")
+
+    def __deepcopy__(self, memo: Any) -> NoReturn:
+        raise TypeError(f"cannot copy {type(self).__name__!r}: {self._instead}")
+
+
+class Handle(Uncopied):
     """Owns one handle of the library, given back when this object goes."""
 
     __slots__ = ("__weakref__", "_box")
 
     #: What it is, where several kinds are told apart.
     kind = ""
-    #: What to do instead of pickling or copying.
-    _instead = "it lives in this process only"
 
     def __init__(self, close: Any = None) -> None:
         """``close``: ``lib.ebb_python_close_...``; None: somebody else closes it."""
@@ -47,15 +62,6 @@ class Handle:
     def id(self) -> int:
         """Number of the handle; never issued again. 0: nothing was made."""
         return int(self._box.id)
-
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError(f"cannot pickle {type(self).__name__!r}: {self._instead}")
-
-    def __copy__(self) -> NoReturn:
-        raise TypeError(f"cannot copy {type(self).__name__!r}: {self._instead}")
-
-    def __deepcopy__(self, memo: Any) -> NoReturn:
-        raise TypeError(f"cannot copy {type(self).__name__!r}: {self._instead}")
 
 
 def core_of(model: Any) -> Any:

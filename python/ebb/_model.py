@@ -30,6 +30,14 @@ _NULL, _predict_one = ffi.NULL, lib.ebb_python_predict_one
 _NEVER = 2**64 - 1
 
 
+def _takes(out: Any, shape: tuple[int, ...], dtype: Any) -> bool:
+    """Is this just the array that a result goes into?"""
+    if type(out) is not _ndarray or out.dtype is not dtype or out.shape != shape:
+        return False
+    flags = out.flags
+    return bool(flags.c_contiguous and flags.writeable)
+
+
 def deadline_ns(seconds: float | None) -> int:
     """Nanoseconds for C, where 0 is for ever: ``None`` is 0, ``0`` as good as nothing."""
     if seconds is None:
@@ -220,7 +228,6 @@ class Model(Handle):
         if (
             fast is not None
             and type(x) is _ndarray
-            and out is None
             and (batch_size is None or (type(batch_size) is int and batch_size > 0))
         ):
             predictor, dtype, tail, result_dtype, result_tail = fast
@@ -231,7 +238,11 @@ class Model(Handle):
                 and 0 < (rows := shape[0]) <= self._piece
                 and x.flags.c_contiguous
             ):
-                result = _empty((rows, *result_tail), result_dtype)
+                result: Any = out
+                if out is None:
+                    result = _empty((rows, *result_tail), result_dtype)
+                elif not _takes(out, (rows, *result_tail), result_dtype):
+                    return self._predict(x, out, batch_size)
                 if not _predict_one(predictor, _from_buffer(x), rows, _from_buffer(result), _NULL):
                     return result
         return self._predict(x, out, batch_size)
@@ -243,20 +254,25 @@ class Model(Handle):
         if batch_size is not None and not (isinstance(batch_size, int) and batch_size >= 1):
             raise ArgumentError(f"batch_size: expected a number from 1 on, got {batch_size!r}")
         results = predict_arrays(self, input_arrays(x, self._inputs), out, batch_size)
-        if self._fast is None:
-            predictor = make_predictor(self)
-            if predictor is not None:
-                source, target = self._inputs[0], self._outputs[0]
-                self._fast = (predictor, source.dtype, source.tail, target.dtype, target.tail)
+        self._make_fast()
         if out is not None:
             return out
         return results[0] if len(results) == 1 else results
+
+    def _make_fast(self) -> None:
+        """Prepares the short way, once a prediction has gone well."""
+        predictor = make_predictor(self) if self._fast is None else None
+        if predictor is not None:
+            source, target = self._inputs[0], self._outputs[0]
+            self._fast = (predictor, source.dtype, source.tail, target.dtype, target.tail)
 
     def _predict_arrays(self, inputs: Sequence[Array]) -> list[Array]:
         """Dense arrays of the library's types, one for each input; one result for each output."""
         if len(inputs) != len(self._inputs):
             raise ArgumentError(f"expected {len(self._inputs)} inputs, got {len(inputs)}")
-        return predict_arrays(self, [to_array(array) for array in inputs])
+        results = predict_arrays(self, [to_array(array) for array in inputs])
+        self._make_fast()
+        return results
 
     def predict_files(
         self,

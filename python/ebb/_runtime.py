@@ -6,6 +6,7 @@ import atexit
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -184,15 +185,17 @@ class Runtime(Handle):
 
         return [Model._borrow(entry.model, self) for entry in self._entries()]
 
-    def _entries(self) -> Any:
+    def _entries(self) -> Iterator[Any]:
+        """Each ``ebb_model_entry`` of the loaded models: good until the next is asked for."""
         count, none = ffi.new("size_t *"), ffi.NULL
         if lib.ebb_models_list(self.handle, none, count) or count[0] == 0:
-            return []
+            return
         entries = ffi.new("ebb_model_entry[]", count[0] + 8)
         count[0] += 8
         if lib.ebb_models_list(self.handle, entries, count):
-            return []
-        return [entries[i] for i in range(min(count[0], len(entries)))]
+            return
+        for i in range(min(count[0], len(entries))):
+            yield entries[i]  # a place in the array, which it does not keep: this frame does
 
     # -- memory --------------------------------------------------------------------------------
 
@@ -264,12 +267,16 @@ class Runtime(Handle):
         return f"<ebb.Runtime {self.id}: {self.memory()!r}>"
 
 
-def _physical(runtime: Runtime) -> list[tuple[str, Any]]:
-    """Name and entry of every piece of hardware; no first use of the devices."""
+def _physical(runtime: Runtime) -> Iterator[tuple[str, Any]]:
+    """Name and entry of every piece of hardware; no first use of the devices.
+
+    An entry is good until the next is asked for.
+    """
     count = ffi.new("size_t *", 16)
     entries = ffi.new("ebb_physical_device_info[16]")
     check(lib.ebb_physical_devices_list(runtime.handle, entries, count))
-    return [(ffi.string(entries[i].name).decode(), entries[i]) for i in range(min(count[0], 16))]
+    for i in range(min(count[0], 16)):
+        yield ffi.string(entries[i].name).decode(), entries[i]
 
 
 # -- the default runtime -------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def call_model(core: Any, inputs: Sequence[Any], owner: Any = None) -> list[Any]
 
 def note_opaque(what: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
     """Tells open gradient tapes that gradients do not pass here: "the model 'net'"."""
-    for tape in _context.state.tapes:
+    for tape in _context.tapes():
         tape.note_opaque(what, inputs, outputs)
 
 

@@ -23,6 +23,8 @@ from ebb._errors import ArgumentError, DTypeError, OutOfMemoryError, Unsupported
 from ebb._native import ffi, lib
 
 _RANK_MAX = 8  # EBB_RANK_MAX
+_HANDLE, _VIEW = ffi.typeof("ebb_python_handle *"), ffi.typeof("ebb_view *")
+_DIMS = ffi.typeof("int64_t[]")
 
 operators: Any = None  # the module ebb._operators, which puts itself here
 
@@ -58,17 +60,21 @@ _kept_lock = threading.Lock()
 
 def kept_of(runtime: Any) -> Kept:
     """What the operations of a runtime keep: as long as the caller, or a buffer, holds it."""
+    number = runtime.id
+    found = _kept.get(number)
+    if found is not None:
+        return found
     with _kept_lock:
-        found = _kept.get(runtime.id)
+        found = _kept.get(number)
         if found is None:
-            found = _kept[runtime.id] = Kept()
+            found = _kept[number] = Kept()
         return found
 
 
 class Buffer:
     """An array of the library on one device. numpy reads it through ``__array_interface__``."""
 
-    __slots__ = ("__weakref__", "_box", "_kept", "device", "dtype", "pointer", "shape", "view")
+    __slots__ = ("__weakref__", "_box", "_kept", "device", "dtype", "shape", "view")
 
     def __init__(self, dtype: DType, shape: Sequence[int], device: str | None = None) -> None:
         self.dtype = dtype
@@ -78,16 +84,16 @@ class Buffer:
             raise UnsupportedError(f"tensors of type {dtype.name} are not supported")
         if len(self.shape) > _RANK_MAX:
             raise ArgumentError(f"tensors have at most {_RANK_MAX} axes, not {len(shape)}")
-        box = ffi.new("ebb_python_handle *")
+        box = ffi.new(_HANDLE)
         box.generation = lib.ebb_python_generation
         self._box = ffi.gc(box, lib.ebb_python_close_array)
-        self.view = ffi.new("ebb_view *")
+        self.view = ffi.new(_VIEW)
         runtime = _context.runtime_handle()
         self._kept = kept_of(runtime)
-        error, dims = new_error(), ffi.new("int64_t[]", [*self.shape, 0])
+        error = new_error()
         status = lib.ebb_array_open(
-            runtime, dtype.number, len(self.shape), dims, self.device.encode(),
-            ffi.addressof(self._box, "array"), self.view, error,
+            runtime, dtype.number, len(self.shape), ffi.new(_DIMS, [*self.shape, 0]),
+            self.device.encode(), ffi.addressof(self._box, "array"), self.view, error,
         )  # fmt: skip
         if status == lib.EBB_E_MEMORY:
             text = ffi.string(error.text).decode(errors="replace")
@@ -96,12 +102,21 @@ class Buffer:
                 f"{_context.DEVICE_PREFIX}{self.device}: {text}"
             )
         check(status, error)
-        self.pointer = int(ffi.cast("uintptr_t", self.view.data))
+
+    @property
+    def pointer(self) -> int:
+        """Address of the first element."""
+        return int(ffi.cast("uintptr_t", self.view.data))
 
     def _check(self) -> None:
         """The memory is there as long as its runtime is; a fork has its own copy."""
         if self._box.generation == lib.ebb_python_generation:
             check(lib.ebb_array_read(self._box.array, ffi.NULL, ffi.NULL))
+
+    def data(self) -> Any:
+        """The memory as C takes it, for as long as the buffer is there."""
+        self._check()
+        return self.view.data
 
     @property
     def __array_interface__(self) -> dict[str, Any]:

@@ -224,7 +224,7 @@ def test_arrays_that_change_during_a_call(model: ebb.Model) -> None:
 
     def change() -> None:
         while not stop.is_set():
-            given[:] = 1 - given
+            np.subtract(1, given, out=given)  # whole elements; a copy may write bytes
 
     thread = threading.Thread(target=change)
     thread.start()

@@ -10,6 +10,8 @@ import pytest
 from conftest import dense_json
 
 import ebb
+from ebb._native import ffi
+from ebb._runtime import _physical
 
 
 @pytest.fixture
@@ -131,3 +133,12 @@ def test_growth_and_visibility() -> None:
             ebb.set_growth("GPU:0", True)
         with pytest.raises(ebb.ArgumentError):
             ebb.divide_device("CPU:0", [])
+
+
+def test_entries_of_hardware_stay_while_they_are_read() -> None:
+    """With memory reused at once."""
+    for name, entry in _physical(ebb.runtime()):
+        clutter = [ffi.new("ebb_physical_device_info[16]") for _ in range(20)]
+        assert ffi.string(entry.name).decode() == name
+        assert ffi.string(entry.description)
+        del clutter

@@ -13,6 +13,7 @@ import pytest
 from ebb._generated import callbacks as generated
 from training_golden import check_case, classifier, data, screen
 
+import ebb
 from ebb import keras
 
 
@@ -311,3 +312,19 @@ def test_csv_files_are_gone_on_with(tmp_path: pathlib.Path) -> None:
         )
     lines = path.read_text().splitlines()
     assert len(lines) == 5 and lines[0].startswith("epoch;accuracy;loss")
+
+
+def test_a_refused_close_leaves_the_model_as_it_was() -> None:
+    class Close(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            with pytest.raises(ebb.StateError):
+                self.model.close()
+            assert self.model.predict(np.zeros((2, 3), np.float32), verbose=0).shape == (2, 1)
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.zeros((4, 3), np.float32)
+    model.fit(x, x[:, :1], epochs=2, verbose=0, callbacks=[Close()])
+    model.close()
+    with pytest.raises(ebb.StaleHandleError):
+        model.predict(x, verbose=0)

@@ -45,7 +45,7 @@ def test_arguments_are_attributes() -> None:
     with pytest.raises(ValueError, match="must be a tuple of 2 integers"):
         L.Conv2D(4, (3, 3, 3))
     with pytest.raises(TypeError, match="unit"):
-        L.Dense()
+        L.Dense()  # type: ignore[call-arg]
     with pytest.raises(ValueError, match=r"Unrecognized keyword arguments passed to Dense.*unit"):
         L.Dense(3, unit=3)
     with pytest.raises(ValueError, match="Did you mean he_normal"):
@@ -112,7 +112,7 @@ def test_wrappers_share_weights_with_what_they_wrap() -> None:
     with pytest.raises(ValueError, match="Invalid merge mode"):
         L.Bidirectional(L.GRU(3), merge_mode="add")
     with pytest.raises(ValueError, match="Please initialize `TimeDistributed` layer"):
-        L.TimeDistributed(3)
+        L.TimeDistributed(3)  # type: ignore[arg-type]
 
 
 def test_models_and_python_inside_wrappers() -> None:

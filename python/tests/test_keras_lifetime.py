@@ -112,6 +112,15 @@ def test_copies_are_models_of_their_own() -> None:
         pickle.dumps(keras.Sequential([keras.Input((8,)), L.Lambda(lambda x: x)]))
 
 
+def test_copies_of_layers() -> None:
+    layer = L.Dense(3)
+    layer.build((None, 8))
+    for again in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        np.testing.assert_array_equal(again.get_weights()[0], layer.get_weights()[0])
+        again.kernel.assign(np.zeros((8, 3)))
+    assert layer.kernel.numpy().any()
+
+
 def test_threads_share_a_model() -> None:
     model = small()
     want, results = model.predict(X, verbose=0), []

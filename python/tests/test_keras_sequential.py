@@ -56,6 +56,15 @@ def test_add_and_pop_keep_weights() -> None:
     np.testing.assert_array_equal(kernel, model.layers[0].get_weights()[0])
 
 
+def test_a_layer_that_does_not_fit_is_not_added() -> None:
+    model = keras.Sequential([keras.Input((8,)), L.Dense(3)])
+    with pytest.raises(ebb.ShapeError):
+        model.add(L.Conv2D(3, 3))
+    assert len(model.layers) == 1 and model.predict(X, verbose=0).shape == (6, 3)
+    model.add(L.Dense(2))
+    assert model.predict(X, verbose=0).shape == (6, 2)
+
+
 def test_a_model_as_first_layer() -> None:
     base = keras.Sequential([keras.Input((8,)), L.Dense(4)])
     model = keras.Sequential([base, L.Dense(1)])

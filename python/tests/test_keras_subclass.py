@@ -161,6 +161,36 @@ def test_a_class_around_a_functional_model() -> None:
     assert isinstance(model, keras.Model) and len(model.layers) == 2
 
 
+def test_classes_derived_from_those_of_keras() -> None:
+    class Doubled(L.Dense):
+        def call(self, x: Any) -> Any:
+            return 2 * super().call(x)
+
+    class Shifted(L.Dense):
+        def build(self, shape: Any) -> None:
+            super().build(shape)
+            self.shift = self.add_weight(shape=self.bias.shape, initializer="ones", name="shift")
+
+        def call(self, x: Any) -> Any:
+            return super().call(x) + self.shift
+
+    class Named(L.Dense):
+        def __init__(self) -> None:
+            super().__init__(2, activation="relu")
+
+    cases: Any = (
+        (lambda: Doubled(3), lambda y: 2 * y),
+        (lambda: Shifted(3), lambda y: y + 1),
+        (Named, lambda y: np.maximum(y, 0)),
+    )
+    for kind, expected in cases:
+        layer = kind()
+        model = keras.Sequential([keras.Input((8,)), layer])
+        y = X @ layer.kernel.numpy() + layer.bias.numpy()
+        np.testing.assert_allclose(model.predict(X, verbose=0), expected(y), atol=1e-5)
+        np.testing.assert_allclose(np.asarray(layer(X)), expected(y), atol=1e-5)
+
+
 def test_configuration_of_arguments() -> None:
     layer = Scale(5, name="mine")
     config = layer.get_config()

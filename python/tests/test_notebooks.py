@@ -1,4 +1,5 @@
 """Every notebook runs from top to bottom; what it prints is what is stored in it."""
+
 from __future__ import annotations
 
 import os

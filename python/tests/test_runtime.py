@@ -18,6 +18,7 @@ from conftest import dense_json
 
 import ebb
 from ebb._memory import parse_bytes
+from ebb._native import ffi
 
 
 @pytest.mark.parametrize(
@@ -273,3 +274,18 @@ def test_names_are_all_there() -> None:
     assert set(ebb.__all__) <= set(dir(ebb))
     with pytest.raises(AttributeError, match="no attribute 'load_modell'"):
         ebb.load_modell
+
+
+def test_entries_of_models_stay_while_they_are_read() -> None:
+    """With memory reused at once: names and handles come from an array that is still there."""
+    with ebb.Runtime() as runtime:
+        models = [ebb.from_json(dense_json(name=f"net_{i}")) for i in range(3)]
+        names = []
+        for entry in runtime._entries():
+            clutter = [ffi.new("char[]", ffi.sizeof("ebb_model_entry") * n) for n in range(1, 20)]
+            names.append(ffi.string(entry.name).decode())
+            del clutter
+        assert names == ["net_2", "net_1", "net_0"]
+        assert [m.id for m in runtime.models()] == [m.id for m in reversed(models)]
+        assert set(runtime.memory().by_model) == set(names)
+        del models, entry

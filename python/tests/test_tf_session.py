@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import collections
+import copy
+import pickle
+import sys
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
 
 import ebb
-from ebb import tf
+from ebb import _context, tf
 
 v1 = tf.compat.v1
 
@@ -194,3 +198,87 @@ def test_names_without_compat_v1() -> None:
     assert tf.Session is v1.Session and tf.placeholder is v1.placeholder
     with pytest.raises(RuntimeError, match="not compatible with eager"):
         tf.placeholder(tf.float32, [1])
+
+
+def test_neither_graphs_nor_sessions_are_copied() -> None:
+    """A copy would give the original's memory back."""
+    with tf.Graph().as_default() as graph, v1.Session() as session:
+        total = tf.constant([1.0]) + 2.0
+        session.run(total)
+        for owner in (graph, session):
+            for make in (copy.copy, copy.deepcopy, pickle.dumps):
+                with pytest.raises(TypeError, match=r"cannot (copy|pickle)"):
+                    make(owner)
+        assert session.run(total) == [3.0]
+        del total, owner
+
+
+def test_what_an_interrupt_leaves_entered_is_left() -> None:
+    """Blocks whose end never ran: what they entered goes with their objects."""
+
+    def cut_short() -> None:
+        with tf.Graph().as_default():
+            v1.Session().__enter__().run(tf.constant(1.0))
+            tf.device("CPU:0").__enter__()
+        tf.GradientTape().__enter__()
+        tf.init_scope().__enter__()
+        tf.Graph().as_default().__enter__()
+
+    cut_short()
+    assert tf.executing_eagerly() and v1.get_default_session() is None
+    v1.reset_default_graph()
+    state = _context.state
+    assert not (state.graphs or state.sessions or state.tapes or state.devices)
+
+
+def test_an_interrupt_at_every_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph and a tape, interrupted at the n-th line of ebb's own code."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # pytest's keeps the traceback
+
+    def life() -> None:
+        with tf.Graph().as_default(), v1.Session() as session:
+            w = v1.get_variable("w", (2, 2))
+            session.run(v1.global_variables_initializer())
+            session.run(tf.matmul(w, w))
+            del w, session
+        v = tf.Variable([1.0, 2.0])
+        with tf.GradientTape() as tape, tf.device("CPU:0"):
+            loss = v * v
+        tape.gradient(loss, v)
+
+    def run(stop: int) -> int:
+        seen = 0
+
+        def trace(frame: Any, event: str, argument: Any) -> Any:
+            nonlocal seen
+            name = frame.f_code.co_filename
+            if "/ebb/tf/" not in name and "/ebb/_graph" not in name and "_context" not in name:
+                return None
+            if frame.f_code.co_name in ("leave", "__del__"):
+                return None
+            if event in ("line", "return"):
+                seen += 1
+                if seen == stop:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+            return trace
+
+        sys.settrace(trace)
+        try:
+            life()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        return seen
+
+    run(-1)
+    lines = run(-1)
+    assert lines > 100
+    life()
+    before = ebb.memory().live - ebb.memory().cached
+    for stop in range(1, lines + 1, 3):
+        run(stop)
+        assert ebb.memory().live - ebb.memory().cached == before, stop
+        assert tf.executing_eagerly() and v1.get_default_session() is None, stop
+        v1.reset_default_graph()

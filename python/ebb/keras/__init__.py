@@ -6,7 +6,10 @@ The names are those of Keras 3. ``import ebb.tf as tf`` has the same as ``tf.ker
 from __future__ import annotations
 
 from ebb.keras import (
+    _constant,  # noqa: F401  what is used later is here already: nothing is imported in between
+    _eager_call,  # noqa: F401
     _missing,
+    _tracing,  # noqa: F401
     activations,
     applications,
     backend,

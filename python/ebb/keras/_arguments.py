@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -540,3 +541,16 @@ def weight_path(layer: Any, scope: str, inner: str) -> str:
             names.append(_ATTENTION.get(part, part))
         here = inside
     return "/".join([*names, parts[-1]])
+
+
+def that_builds(build: Any) -> Any:
+    """A ``build`` of the caller's own, after which the layer is built: also if it says nothing."""
+    if not callable(build):
+        return build
+
+    @functools.wraps(build)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **kwargs)
+        self.built = True
+
+    return wrapped

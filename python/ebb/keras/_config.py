@@ -29,9 +29,12 @@ class Writer:
         By the name of the weight in the core.
     frozen : dict of str to bool
         Layers with weights by the name that the core gives them: may training not change them?
+    is_brief : bool
+        Only these two are wanted: what is written is empty.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_brief: bool = False) -> None:
+        self.is_brief = is_brief
         self.table: dict[str, Any] = {}
         self.frozen: dict[str, bool] = {}
 
@@ -47,6 +50,11 @@ class Writer:
         def entry(operation: Any) -> dict[str, Any]:
             return self.entry(operation, names[id(operation)], prefix, graph, trainable)
 
+        if self.is_brief:
+            for operation in graph.operations:
+                if not isinstance(operation, Function) or operation.is_variable:
+                    entry(operation)
+            return {}
         return graph_config(graph, name, trainable, entry, names, is_core=True)
 
     def entry(

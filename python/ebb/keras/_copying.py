@@ -1,4 +1,4 @@
-"""Copies and pickles of models: what a ``.keras`` file would hold, as bytes."""
+"""Copies and pickles of models, as bytes of a ``.keras`` file, and of layers."""
 
 from __future__ import annotations
 
@@ -31,3 +31,19 @@ def from_bytes(data: bytes) -> Any:
         path = pathlib.Path(folder, "model.keras")
         path.write_bytes(data)
         return load_model(path)
+
+
+def layer_parts(layer: Any) -> tuple[Any, ...]:
+    """What a layer is made of: class, configuration, shapes, weights."""
+    config = layer.get_config()
+    return type(layer), config, layer.get_build_config(), layer.get_weights()
+
+
+def layer_again(kind: Any, config: Any, build: Any, weights: Any) -> Any:
+    """The layer again, with weights of its own."""
+    layer = kind.from_config(config)
+    if build:
+        layer.build_from_config(build)
+    if weights:
+        layer.set_weights(weights)
+    return layer

@@ -52,6 +52,8 @@ def to_array(value: Any, name: str = "x") -> np.ndarray[Any, Any]:
     if type(value) is not np.ndarray:
         value = _of_library(value)
     kind = value.dtype.kind
+    if kind == "f" and value.dtype.itemsize > 8:
+        value = value.astype(np.float64)  # long double: more than any model computes with
     if kind not in "fiubV" or (kind == "V" and value.dtype.name != "bfloat16"):
         value = _numbers_of(value, name)
     if not value.flags.c_contiguous or not value.dtype.isnative:

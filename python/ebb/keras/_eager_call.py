@@ -6,8 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from ebb import _context
 from ebb._errors import UnsupportedError
-from ebb._tensor import Tensor, call_model, is_symbolic, note_opaque
+from ebb._tensor import (
+    Buffer,
+    EagerTensor,
+    Tensor,
+    as_dtype,
+    call_model,
+    is_symbolic,
+    note_opaque,
+)
 from ebb.keras import _tree
 from ebb.keras._config import Writer
 from ebb.keras._engine import Engine, core_from_text
@@ -106,6 +115,30 @@ def _outputs(core: Any, arrays: list[Array], layer: Any) -> list[Any]:
     return outputs
 
 
+def call_plain(model: Any, x: Any) -> Any:
+    """What a model with one input and output makes of an array or tensor, where that is all.
+
+    None: nothing was done, ``call_eagerly`` knows the rest.
+    """
+    kind = type(x)
+    if kind is not np.ndarray and kind is not EagerTensor:
+        return None
+    around = _context.state
+    if around.tapes or around.graphs or not _context.settings.eager:
+        return None
+    core = model._plain_core()
+    fast = core._fast if core is not None else None
+    if fast is None:
+        return None
+    array = x if kind is np.ndarray else x.buffer.array()
+    _, dtype, tail, result_dtype, result_tail = fast
+    if array.dtype is not dtype or array.shape[1:] != tail or not array.shape[0]:
+        return None
+    buffer = Buffer(as_dtype(result_dtype), (array.shape[0], *result_tail))
+    core.predict(array, out=buffer.array())
+    return EagerTensor(buffer)
+
+
 def call_eagerly(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What a layer makes of numbers."""
     if args and not _is_data(args[0]) and isinstance(args[0], (list, tuple)):
@@ -115,7 +148,7 @@ def call_eagerly(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     if isinstance(kwargs.get("training"), (bool, int)) and kwargs.pop("training"):
         _refuse_training(layer)
     arrays = [as_array(leaf) for leaf in _tree.leaves((args, kwargs)) if _is_data(leaf)]
-    if getattr(layer, "_is_model", False) and not kwargs:
+    if layer._is_model and not kwargs:
         found = _call_model(layer, args)
         if found is not None:
             return found
@@ -155,6 +188,6 @@ def _call_model(model: Any, args: tuple[Any, ...]) -> Any:
         return None
     model._build_for(args[0])
     given = model._arrange(args[0]) if model._graph is not None else args[0]
-    model._sync()
+    model._sync_weights()
     outputs = _outputs(model._core, [as_array(leaf) for leaf in _tree.leaves(given)], model)
     return model._pack_outputs(outputs)

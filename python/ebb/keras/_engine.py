@@ -137,6 +137,7 @@ class Engine:
         "__weakref__",
         "built",
         "frozen",
+        "frozen_at",
         "graph",
         "is_closed",
         "is_split",
@@ -147,7 +148,7 @@ class Engine:
 
     def __init__(self, core: Any, table: Mapping[str, Variable], frozen: dict[str, bool]) -> None:
         self.is_closed = False
-        self.synced = -1
+        self.synced = self.frozen_at = -1
         self.graph: Any = None  # that the core was made of, if it is not the model's own
         self.variables: list[Variable] = []
         self.versions: list[int] = []
@@ -226,8 +227,9 @@ class Engine:
         """Unloads the core; what other models share moves to them first."""
         if not self.is_closed:
             self.retreat()
+        receipt = self.built.core.unload()  # refused inside of its own training: then it stays
         self.is_closed = True
-        return self.built.core.unload()
+        return receipt
 
     def __del__(self) -> None:
         try:

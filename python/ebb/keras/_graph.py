@@ -29,7 +29,7 @@ class Graph:
         Number of a call among those of its operation that belong to the graph.
     """
 
-    __slots__ = ("inputs", "nodes", "numbers", "operations", "outputs")
+    __slots__ = ("_calls", "inputs", "nodes", "numbers", "operations", "outputs")
 
     def __init__(self, inputs: Any, outputs: Any, strict: bool = True) -> None:
         self.inputs, self.outputs = inputs, outputs
@@ -48,10 +48,11 @@ class Graph:
         if strict:
             self._check(flat_inputs)
         self.numbers: dict[Node, int] = {}
-        counts: Counter[int] = Counter()
+        self._calls: dict[int, list[Node]] = {}
         for node in sorted(self.nodes, key=lambda node: node.number):
-            self.numbers[node] = counts[id(node.operation)]
-            counts[id(node.operation)] += 1
+            calls = self._calls.setdefault(id(node.operation), [])
+            self.numbers[node] = len(calls)
+            calls.append(node)
 
     @property
     def flat_inputs(self) -> list[KerasTensor]:
@@ -65,8 +66,7 @@ class Graph:
 
     def calls(self, operation: Any) -> list[Node]:
         """The calls of an operation in the graph, in order."""
-        found = [node for node in self.nodes if node.operation is operation]
-        return sorted(found, key=lambda node: node.number)
+        return list(self._calls.get(id(operation), ()))
 
     def _check(self, flat_inputs: list[KerasTensor]) -> None:
         """Names differ, and every output leads to the inputs."""

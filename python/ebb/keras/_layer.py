@@ -17,7 +17,7 @@ from ebb.keras._object import KerasObject, serialize
 from ebb.keras._seeds import next_seed
 from ebb.keras._serialization import name_of_class
 from ebb.keras._symbolic import Node, Operation
-from ebb.keras._variable import Array, Variable, to_numpy
+from ebb.keras._variable import Array, Variable, clock, to_numpy
 
 # Keywords of older versions that every layer takes and that change nothing.
 _IGNORED = ("implementation", "dynamic", "batch_size", "input_dtype", "use_cudnn", "time_major")
@@ -68,6 +68,7 @@ class Layer(Operation, KerasObject):
     """
 
     _is_layer = True
+    _is_model = False
     _waits = False  # for somebody to ask for weights: then it is built
     supports_masking = True
 
@@ -192,6 +193,11 @@ class Layer(Operation, KerasObject):
 
     # -- building ---------------------------------------------------------------------------------
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls) and not str(cls.__module__).startswith("ebb."):
+            cls.build = _arguments.that_builds(vars(cls)["build"])  # type: ignore[method-assign]
+
     def build(self, *shapes: Any, **named: Any) -> None:
         """Make the weights for a shape of input, the rows (None) first.
 
@@ -199,7 +205,7 @@ class Layer(Operation, KerasObject):
         ----------
         input_shape : tuple, or a list of tuples
         """
-        if self.built or not (shapes or named) or not is_native(type(self).build):
+        if native_class(type(self)) is Layer or self._slots or not (shapes or named):
             self.built = True
             return
         args = [_arguments.tensors_of(shape, self) for shape in shapes]
@@ -209,8 +215,9 @@ class Layer(Operation, KerasObject):
             )
             for key, shape in named.items()
         }
-        if not self._traces():
-            self._apply(tuple(args), kwargs)
+        if "input" in kwargs:
+            args = [kwargs.pop("input"), *args]
+        self._plain(tuple(args), kwargs)
 
     def add_weight(
         self,
@@ -288,7 +295,11 @@ class Layer(Operation, KerasObject):
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """What the layer computes. Of layers of ebb.keras the library does it."""
-        return self._apply(args, kwargs)
+        args, kwargs = _arguments.order_call(self, args, kwargs)
+        if not _symbolic.any_symbolic(args, kwargs):
+            return self(*args, **kwargs)
+        made = self._plain(args, kwargs)
+        return self.activation(made) if _arguments.has_own_activation(self) else made
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A node of the graph that is being made."""
@@ -307,12 +318,15 @@ class Layer(Operation, KerasObject):
             )
         self._before_call(args)
         node = Node(self, args, {**kwargs})
-        return self._finish(node, self._native_entry(None, self.name, "", True))
+        told = _symbolic.known_of(self, node)
+        entry = {} if told is not None else self._native_entry(None, self.name, "", True)
+        return self._finish(node, entry, told)
 
-    def _finish(self, node: Node, entry: dict[str, Any]) -> Any:
-        """What a call of the library's class gives."""
-        entry["config"]["trainable"] = True
-        told = _symbolic.infer(entry, node)
+    def _finish(self, node: Node, entry: dict[str, Any], told: Any = None) -> Any:
+        """What a call of the library's class gives; ``told``: what is known of it already."""
+        if told is None:
+            entry["config"]["trainable"] = True
+            told = _symbolic.infer(entry, node)
         if not self._slots and told["weights"]:
             self._weights_make(told)
         if self._build_shapes_dict is None:
@@ -334,9 +348,15 @@ class Layer(Operation, KerasObject):
         """What is run to trace it."""
         if not is_native(type(self).call):
             return self.call(*args, **kwargs)
+        return self.activation(self._plain(args, kwargs))
+
+    def _plain(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call of what the library computes of the layer."""
+        if not self._traces():
+            return self._apply(args, kwargs)
         from ebb.keras._plain import Plain
 
-        return self.activation(Plain(self)(*args, **kwargs))
+        return Plain(self)(*args, **kwargs)
 
     def _before_call(self, args: tuple[Any, ...]) -> None:
         """Wrappers build what they wrap here."""
@@ -389,17 +409,18 @@ class Layer(Operation, KerasObject):
 
     def _native_entry(self, writer: Any, name: str, prefix: str, trainable: bool) -> dict[str, Any]:
         """The entry of the library's own class."""
-        kind = native_class(type(self))
-        config = _arguments.core_config(self)
-        config.update(name=name, trainable=self.trainable and trainable)
-        if self.activity_regularizer is not None:
-            config["activity_regularizer"] = serialize(self.activity_regularizer)
         if writer is not None:
             for inner, variable in self._slots:
                 writer.table[f"{prefix}{name}/{inner}"] = variable
             if self._slots:
                 writer.frozen[prefix + name] = not (trainable and self.trainable)
-        return {**name_of_class(kind), "config": config}
+            if writer.is_brief:
+                return {"config": {}}
+        config = _arguments.core_config(self)
+        config.update(name=name, trainable=self.trainable and trainable)
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialize(self.activity_regularizer)
+        return {**name_of_class(native_class(type(self))), "config": config}
 
     # -- weights ----------------------------------------------------------------------------------
 
@@ -462,6 +483,7 @@ class Layer(Operation, KerasObject):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        clock.freezes += 1
         for variable in [variable for _, variable in self._slots] + self._added:
             variable.trainable = bool(value) and variable.is_natural
         for layer in self._layers:
@@ -584,6 +606,16 @@ class Layer(Operation, KerasObject):
     def stateless_call(self, *args: Any, **kwargs: Any) -> Any:
         """Not a part of ebb."""
         raise UnsupportedError("stateless_call() is for JAX; call the layer", self.name)
+
+    def __reduce__(self) -> Any:
+        from ebb.keras._copying import layer_again, layer_parts
+
+        return layer_again, layer_parts(self)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        from ebb.keras._copying import layer_again, layer_parts
+
+        return layer_again(*layer_parts(self))
 
     def quantize(self, mode: str, **kwargs: Any) -> None:
         """Quantization is of whole models."""

@@ -14,6 +14,7 @@ from ebb._call import Guard, Keep
 from ebb._native import ffi, lib
 from ebb.keras._callback import Callback, CallbackList, hears, plain_logs, tell
 from ebb.keras._callback_log import ProgbarLogger
+from ebb.keras._optimizer import has_python_rate
 
 Logs = dict[str, Any]
 
@@ -41,6 +42,7 @@ class Loop:
         self._list = callbacks
         self._guard = Guard()
         self._in_fit = False
+        self._scheduled = model.optimizer if has_python_rate(model.optimizer) else None
         self._logs: Logs = {}
         self._last: Logs | None = None  # of the last epoch, for on_train_end
         self._keys: dict[tuple[int, int], list[str]] = {}
@@ -164,6 +166,8 @@ class Loop:
         tell(group.callbacks, "on_epoch_end", event.epoch, logs=logs)
 
     def _batch_begin(self, group: Group, event: Any, is_first: bool) -> None:
+        if is_first and self._scheduled is not None:
+            self._scheduled._before_step()
         if group.train_begin:
             logs = self._empty(is_first)
             tell(group.train_begin, "on_train_batch_begin", event.step, logs=logs)

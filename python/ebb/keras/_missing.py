@@ -17,9 +17,7 @@ from typing import Any, Callable
 from ebb._errors import UnsupportedError
 
 _FRAMEWORK = "it runs a model of another framework; rebuild that part from ebb.keras layers"
-_PRETRAINED = (
-    "save the model with Keras once and load the file with ebb.keras.models.load_model()"
-)
+_PRETRAINED = "save the model with Keras once and load the file with ebb.keras.models.load_model()"
 _FILES = "use numpy or ebb.keras.utils.PyDataset to read files"
 
 # Module behind "ebb.keras.": name to what to do instead.
@@ -68,10 +66,30 @@ ABSENT: dict[str, dict[str, str]] = {
         "legacy": "use ebb.keras.saving.serialize_keras_object()",
     },
     "applications": dict.fromkeys(
-        "ConvNeXtBase ConvNeXtLarge ConvNeXtSmall ConvNeXtTiny ConvNeXtXLarge EfficientNetV2B0 "
-        "EfficientNetV2B1 EfficientNetV2B2 EfficientNetV2B3 EfficientNetV2L EfficientNetV2M "
-        "EfficientNetV2S InceptionResNetV2 MobileNetV3Large MobileNetV3Small NASNetLarge "
-        "NASNetMobile convnext efficientnet_v2 inception_resnet_v2 mobilenet_v3 nasnet".split(),
+        [
+            "ConvNeXtBase",
+            "ConvNeXtLarge",
+            "ConvNeXtSmall",
+            "ConvNeXtTiny",
+            "ConvNeXtXLarge",
+            "EfficientNetV2B0",
+            "EfficientNetV2B1",
+            "EfficientNetV2B2",
+            "EfficientNetV2B3",
+            "EfficientNetV2L",
+            "EfficientNetV2M",
+            "EfficientNetV2S",
+            "InceptionResNetV2",
+            "MobileNetV3Large",
+            "MobileNetV3Small",
+            "NASNetLarge",
+            "NASNetMobile",
+            "convnext",
+            "efficientnet_v2",
+            "inception_resnet_v2",
+            "mobilenet_v3",
+            "nasnet",
+        ],
         _PRETRAINED,
     ),
     "saving": {

@@ -12,6 +12,7 @@ from typing import Any
 from ebb._errors import StaleHandleError, UnsupportedError
 from ebb.keras import _arguments, _symbolic, _tree
 from ebb.keras._config import Writer
+from ebb.keras._eager_call import call_plain, tensors_like
 from ebb.keras._engine import Engine, core_from_text
 from ebb.keras._graph import Graph, inlined
 from ebb.keras._layer import Layer, is_native
@@ -19,6 +20,9 @@ from ebb.keras._saveable import Saveable
 from ebb.keras._seeds import next_seed
 from ebb.keras._symbolic import Node
 from ebb.keras._trainer import Trainer
+from ebb.keras._variable import clock
+
+_UNTRAINED = (None, False)
 
 
 def is_functional_call(args: Any, kwargs: Any) -> bool:
@@ -187,6 +191,14 @@ class Model(Layer, Trainer, Saveable):
 
     # -- calling ----------------------------------------------------------------------------------
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        is_alone = not kwargs or (len(kwargs) == 1 and kwargs.get("training", self) in _UNTRAINED)
+        if is_alone and len(args) == 1 and not _symbolic.tracing.depth:
+            made = call_plain(self, args[0])
+            if made is not None:
+                return made
+        return Layer.__call__(self, *args, **kwargs)
+
     def _call_symbolic(self, args: Any, kwargs: dict[str, Any]) -> Any:
         if self._graph is None:
             return Layer._call_symbolic(self, args, kwargs)
@@ -325,6 +337,18 @@ class Model(Layer, Trainer, Saveable):
             raise StaleHandleError("the model was closed; build or load it again", self.name)
         return engine.core
 
+    def _plain_core(self) -> Any:
+        """The core, weights up to date, of a model that takes and gives one array; else None."""
+        engine = self._engine
+        if engine is None or engine.is_closed:
+            return None
+        if engine.synced != clock.changes:
+            engine.sync()
+        core = engine.built.core
+        known = self._known_ports
+        ports = known[1] if known is not None and known[0]() is core else self._ports
+        return core if ports.is_plain else None
+
     @property
     def _core_or_none(self) -> Any:
         if self._engine is None and self._run_graph is None:
@@ -337,7 +361,9 @@ class Model(Layer, Trainer, Saveable):
         if engine.is_closed or not engine.core.alive:
             raise StaleHandleError("the model was closed; build or load it again", self.name)
         engine.sync()
-        self._freeze(engine)
+        if engine.frozen_at != clock.freezes:
+            self._freeze(engine)
+            engine.frozen_at = clock.freezes
 
     def _sync_weights(self) -> None:
         """The same for a prediction, which need not know what is frozen."""
@@ -354,7 +380,7 @@ class Model(Layer, Trainer, Saveable):
                 "outside of it too; such a model predicts, but training would separate the two",
                 self.name,
             )
-        writer = Writer()
+        writer = Writer(is_brief=True)
         if engine.graph is None:
             self._graph_entry(writer, graph, self.name, "", True)
         else:
@@ -375,8 +401,6 @@ class Model(Layer, Trainer, Saveable):
             if self._engine is None:
                 self._engine_make()
             return
-        from ebb.keras._eager_call import tensors_like
-
         self._build_tensors((tensors_like(x),), {})
 
     def _build_tensors(self, args: Any, kwargs: dict[str, Any]) -> None:
@@ -384,6 +408,7 @@ class Model(Layer, Trainer, Saveable):
         from ebb.keras import _tracing
 
         trace = _tracing.trace_call(self, args, kwargs)
+        _tracing.name_ports(trace, args)
         self._traced, self._trace_structure = trace.graph, trace.structure
         self.built = True
         self._engine_begin()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-import threading
 
-_counts: dict[str, int] = {}
-_lock = threading.Lock()
+_counts: dict[str, itertools.count[int]] = {}
 
 
 def snake_case(name: str) -> str:
@@ -23,20 +22,20 @@ def auto_name(class_name: str) -> str:
 
 def unique(name: str) -> str:
     """The name itself the first time, then with a number."""
-    with _lock:
-        count = _counts.get(name, 0)
-        _counts[name] = count + 1
+    count = _next(name)
     return f"{name}_{count}" if count else name
+
+
+def _next(name: str) -> int:
+    """0, 1, 2 ...: each once, in whatever thread. Without a lock, which an interrupt could keep."""
+    return next(_counts.setdefault(name, itertools.count()))
 
 
 def get_uid(prefix: str = "") -> int:
     """1, 2, 3 ... for each prefix, counted together with the names."""
-    with _lock:
-        _counts[prefix] = _counts.get(prefix, 0) + 1
-        return _counts[prefix]
+    return _next(prefix) + 1
 
 
 def reset() -> None:
     """Begins anew with "dense", "functional" ...; objects that are there keep their names."""
-    with _lock:
-        _counts.clear()
+    _counts.clear()

@@ -17,7 +17,7 @@ from ebb._errors import EbbError, UnsupportedError
 from ebb._native import lib
 from ebb.keras import _naming
 from ebb.keras._object import KerasObject, serialize
-from ebb.keras._schedule import LearningRateSchedule
+from ebb.keras._schedule import LearningRateSchedule, is_python
 from ebb.keras._serialization import name_of_class
 
 Array = np.ndarray[Any, Any]
@@ -198,7 +198,20 @@ class Optimizer(KerasObject):
             "therefore cannot be set. Make a new optimizer with a number."
         )
 
+    def _rate_of_now(self) -> float:
+        """Of a schedule in Python."""
+        step = np.int32(np.asarray(self.iterations.numpy()))
+        return float(np.asarray(self._rate(step)))
+
+    def _before_step(self) -> None:
+        """Tells the library the rate of the next step, where only Python knows it."""
+        handle = self._native() if is_python(self._rate) else None
+        if handle is not None:
+            _training.learning_rate_set(handle, self._rate_of_now())
+
     def _read_rate(self) -> Any:
+        if is_python(self._rate):
+            return np.float32(self._rate_of_now())
         handle = self._native()
         if handle is not None:
             try:
@@ -302,6 +315,13 @@ class Optimizer(KerasObject):
             for name in names
         }
 
+    def _for_library(self) -> dict[str, Any]:
+        """Class and configuration; a schedule in Python as its rate of now."""
+        told = self._serialized()
+        if is_python(self._rate):
+            told["config"]["learning_rate"] = self._rate_of_now()
+        return told
+
     def _serialized(self) -> dict[str, Any]:
         """Class and configuration, for the library. Classes that only add to ebb's are those."""
         for kind in type(self).__mro__:
@@ -320,3 +340,8 @@ class Optimizer(KerasObject):
             "a step of training; use one of keras.optimizers",
             "compile",
         )
+
+
+def has_python_rate(optimizer: Any) -> bool:
+    """Must the rate of every step be asked of Python?"""
+    return isinstance(optimizer, Optimizer) and is_python(optimizer._rate)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ebb.keras import _symbolic, _tree
+from ebb.keras import _known, _symbolic, _tree
 from ebb.keras._config import MODELS, Writer
 from ebb.keras._engine import Engine, core_from_text
 from ebb.keras._object import deserialize
@@ -27,7 +27,8 @@ def functional_from_config(cls: type, config: dict[str, Any], custom_objects: An
     ends = config.pop("input_layers"), config.pop("output_layers")
     name, trainable = config.pop("name", None), config.pop("trainable", None)
     calls = _Calls(entries, custom_objects)
-    calls.run()
+    with _known.telling(entries, ends[0], calls.layers):
+        calls.run()
 
     def tensor(place: list[Any]) -> Any:
         layer, node, index = place
@@ -159,7 +160,7 @@ def attach(model: Any, core: Any) -> None:
     """A native model becomes the core of a model of Python with the same layers."""
     if model._run_graph is None:
         model._build_from_core(core)
-    writer = Writer()
+    writer = Writer(is_brief=True)
     model._graph_entry(writer, model._run_graph, model.name, "", True)
     for variable in writer.table.values():
         variable._pending = variable._home = None  # the core has the numbers

@@ -15,8 +15,7 @@ class LearningRateSchedule(KerasObject):
 
     Notes
     -----
-    Rates of the caller's own class are Python, which cannot run inside a step of training; a
-    ``LearningRateScheduler`` callback calls any function once an epoch.
+    A class of the caller's own is called before every step of training.
     """
 
     def __call__(self, step: Any) -> Any:
@@ -32,3 +31,10 @@ class LearningRateSchedule(KerasObject):
         numpy.float32
         """
         return np.float32(_native_values.schedule(serialize(self), int(np.asarray(step))))
+
+
+def is_python(rate: Any) -> bool:
+    """Is it a schedule whose rates are Python of the caller's own?"""
+    return isinstance(rate, LearningRateSchedule) and not str(
+        type(rate).__call__.__module__
+    ).startswith("ebb.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from ebb.keras import _arguments, _naming, _symbolic, _tree
@@ -77,10 +79,12 @@ class Sequential(Model):
             self._stack.insert(0, layer)
         else:
             self._stack.append(layer)
-        if rebuild:
+        before = self._graph
+        self._forget()
+        if rebuild and before is not None and self._stack[-1] is layer:
+            self._extend(before, layer)
+        elif rebuild:
             self._rebuild()
-        else:
-            self._forget()
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the last layer away.
@@ -94,6 +98,34 @@ class Sequential(Model):
         if rebuild:
             self._rebuild()
         return layer
+
+    def _extend(self, graph: Graph, layer: Layer) -> None:
+        """The graph with one more layer."""
+        try:
+            with self._scope():
+                outputs = layer(graph.outputs)
+        except BaseException:
+            self._stack.pop()
+            self._finish_graph(graph.inputs, graph.outputs)
+            raise
+        self._finish_graph(graph.inputs, outputs)
+
+    @contextlib.contextmanager
+    def _scope(self) -> Iterator[None]:
+        """Paths of weights that are made in here begin with the model's name."""
+        before = _symbolic.tracing.scope
+        _symbolic.tracing.scope = (*before, self.name)
+        try:
+            yield
+        finally:
+            _symbolic.tracing.scope = before
+
+    def _finish_graph(self, inputs: Any, outputs: Any) -> None:
+        """It is built."""
+        _naming.unique("functional")  # Keras counts the graph that it makes here
+        self._graph = Graph(inputs, outputs, strict=False)
+        self.built = True
+        self._build_shapes_dict = {"input_shape": inputs.shape}
 
     def _forget(self) -> None:
         """The layers are others now."""
@@ -144,18 +176,11 @@ class Sequential(Model):
         source = tensor._node.operation
         if self._stack[0] is not source:
             self._stack.insert(0, source)
-        before = _symbolic.tracing.scope
-        _symbolic.tracing.scope = (*before, self.name)
-        try:
+        with self._scope():
             x = tensor
             for layer in self._stack[1:]:
                 x = layer(x)
-        finally:
-            _symbolic.tracing.scope = before
-        _naming.unique("functional")  # Keras counts the graph that it makes here
-        self._graph = Graph(tensor, x, strict=False)
-        self.built = True
-        self._build_shapes_dict = {"input_shape": tensor.shape}
+        self._finish_graph(tensor, x)
 
     def _build_for(self, x: Any, y: Any = None) -> None:
         if self._graph is None:

@@ -297,6 +297,11 @@ def _deserialize_entry(
     """A dictionary with class_name and config."""
     class_name = entry["class_name"]
     inner = entry["config"] if entry["config"] is not None else {}
+    for field in ("class_name", "module", "registered_name"):
+        if not isinstance(entry.get(field), str) and (
+            field == "class_name" or entry.get(field) is not None
+        ):
+            raise ConfigError(f"{field}: expected a text, got {entry[field]!r}")
     if class_name.startswith("__") and class_name.endswith("__"):
         return _deserialize_special(class_name, inner, known)
     shared = entry.get("shared_object_id")
@@ -315,7 +320,29 @@ def _deserialize_entry(
     return made
 
 
+def _is_ours(failure: BaseException) -> bool:
+    """Was it raised by a line of ebb, not by one of the user's classes?"""
+    trace = failure.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    return str(name).partition(".")[0] == "ebb"
+
+
 def _make(kind: Any, inner: Any, entry: dict[str, Any], known: dict[str, Any]) -> Any:
+    """An object of a class; a field of a wrong kind is an error of the config."""
+    try:
+        return _make_parts(kind, inner, entry, known)
+    except (AttributeError, IndexError, KeyError, RecursionError) as failure:
+        if not _is_ours(failure):
+            raise
+        raise ConfigError(
+            f"{kind.__name__} could not be made: its config lacks something, or has a value of "
+            f"the wrong kind ({type(failure).__name__}: {failure})"
+        ) from failure
+
+
+def _make_parts(kind: Any, inner: Any, entry: dict[str, Any], known: dict[str, Any]) -> Any:
     """An object of a class, built and compiled if its entry says how."""
     with _registry.CustomObjectScope(known):
         try:
@@ -395,6 +422,8 @@ def find_builtin(name: str, module: str | None = None) -> Any:
 
 def _is_of_keras(module: str | None) -> bool:
     """Is it a module of Keras or of what keeps its names?"""
+    if module is not None and not isinstance(module, str):
+        raise ConfigError(f"module: expected a text, got {module!r}")
     root = (module or "keras").split(".", 1)[0]
     return root in ("keras", "tf_keras", "tensorflow", "ebb", "builtins", "keras_core")
 

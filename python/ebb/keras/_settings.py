@@ -121,6 +121,8 @@ class Settings:
     ) -> None:
         del model, auto_scale_loss  # the library scales the loss of float16 models itself
         self.optimizer = optimizers.get(optimizer)
+        if self.optimizer is not None and not hasattr(self.optimizer, "_serialized"):
+            raise ValueError(f"optimizer: expected an optimizer or its name, got {optimizer!r}")
         self.loss = loss
         self.loss_weights = loss_weights
         self.metrics = given_metrics
@@ -165,7 +167,7 @@ class Settings:
         if optimizer is None:
             texts["optimizer"] = "null"
         else:
-            texts["optimizer"] = json.dumps(optimizer._serialized())  # its rate may have changed
+            texts["optimizer"] = json.dumps(optimizer._for_library())  # its rate may have changed
         if self.is_of_file:
             texts = {}
         _training.compile_model(core.handle, seed=seed, **texts)
@@ -216,7 +218,10 @@ def _metric_leaf(given: Any) -> Any:
 
 def arguments_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of compile() from the JSON of a file."""
-    found = {name: deserialize(config[name]) for name in PARTS if config.get(name) is not None}
+    found = {name: config[name] for name in PARTS if config.get(name) is not None}
+    for name, value in found.items():
+        if not isinstance(value, Optimizer):  # an object already, if of the caller's own
+            found[name] = deserialize(value)
     for name in ("run_eagerly", "steps_per_execution", "jit_compile"):
         if name in config:
             found[name] = config[name]

@@ -12,11 +12,12 @@ import json
 import threading
 import weakref
 from collections.abc import Iterator
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 from ebb._call import collect_text
 from ebb._native import ffi, lib
 from ebb.keras import _naming, _tree
+from ebb.keras._operators import Operators
 
 Shape = "tuple[int | None, ...]"
 
@@ -30,7 +31,9 @@ class _Tracing(threading.local):
         self.depth = 0
         self.scope: tuple[str, ...] = ()
         self.variables: dict[int, Any] = {}
+        self.answer: bool | None = None  # to `if training`
         self.deferred = False  # models get their cores from somebody else
+        self.known: dict[int, Any] = {}  # by id of an operation: what its calls give (_known.py)
 
 
 tracing = _Tracing()
@@ -44,7 +47,7 @@ class KerasHistory(NamedTuple):
     tensor_index: int
 
 
-class KerasTensor:
+class KerasTensor(Operators):
     """A tensor without numbers: an input of a model, or what a layer makes of others.
 
     Attributes
@@ -120,14 +123,8 @@ class KerasTensor:
     def __float__(self) -> float:
         raise ValueError("A KerasTensor is symbolic: it has no value to make a float of.")
 
-    def __neg__(self) -> Any:
-        return operation_node(NUMPY_OPS, "Negative", {}, (self,))
-
-    def __abs__(self) -> Any:
-        return operation_node(NUMPY_OPS, "Absolute", {}, (self,))
-
-    def __invert__(self) -> Any:
-        return operation_node(NUMPY_OPS, "LogicalNot", {}, (self,))
+    def _operate(self, class_name: str, *args: Any) -> Any:
+        return operation_node(NUMPY_OPS, class_name, {}, args)
 
     def __getitem__(self, key: Any) -> Any:
         return operation_node(NUMPY_OPS, "GetItem", {}, (self, key))
@@ -142,38 +139,6 @@ class KerasTensor:
         return self is other
 
     __hash__ = object.__hash__
-
-
-BINARY = {
-    "add": "Add",
-    "sub": "Subtract",
-    "mul": "Multiply",
-    "matmul": "Matmul",
-    "truediv": "TrueDivide",
-    "floordiv": "FloorDivide",
-    "mod": "Mod",
-    "pow": "Power",
-    "and": "LogicalAnd",
-    "or": "LogicalOr",
-    "xor": "LogicalXor",
-}
-COMPARISONS = {"lt": "Less", "le": "LessEqual", "gt": "Greater", "ge": "GreaterEqual"}
-
-
-def _forward(class_name: str) -> Callable[[Any, Any], Any]:
-    """``self * other``."""
-    return lambda self, other: operation_node(NUMPY_OPS, class_name, {}, (self, other))
-
-
-def _backward(class_name: str) -> Callable[[Any, Any], Any]:
-    """``other * self``."""
-    return lambda self, other: operation_node(NUMPY_OPS, class_name, {}, (other, self))
-
-
-for _name, _class in {**BINARY, **COMPARISONS}.items():
-    setattr(KerasTensor, f"__{_name}__", _forward(_class))
-    if _name in BINARY:
-        setattr(KerasTensor, f"__r{_name}__", _backward(_class))
 
 
 class Node:
@@ -324,8 +289,8 @@ class Function(Operation):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = lift((args, kwargs))
         node = Node(self, args, kwargs)
-        outputs = infer(self.entry(), node)["outputs"]
-        made = node.emit(outputs)
+        told = known_of(self, node) or infer(self.entry(), node)
+        made = node.emit(told["outputs"])
         return made[0] if len(made) == 1 and self.class_name not in MANY else made
 
 
@@ -394,6 +359,12 @@ def lift(structure: Any) -> Any:
 
 
 # -- shapes and types -----------------------------------------------------------------------------
+
+
+def known_of(operation: Any, node: Node) -> Any:
+    """What a call gives, as `infer` tells it, where a whole model was read before; else None."""
+    known = tracing.known.get(id(operation))
+    return known.get(node.number) if known is not None else None
 
 
 def describe(text: str) -> dict[str, Any]:

@@ -14,26 +14,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from ebb._errors import UnsupportedError
-from ebb.keras import _constant, _symbolic, _tree
+from ebb.keras import _branches, _constant, _symbolic, _tree
+from ebb.keras._branches import TrainingFlag
 from ebb.keras._config import Writer
 from ebb.keras._graph import Graph
 from ebb.keras._input import InputLayer
 from ebb.keras._symbolic import KerasTensor, Node
-
-
-class TrainingFlag:
-    """Stands for ``training`` while a layer is traced: may be handed on, but not asked."""
-
-    def __bool__(self) -> bool:
-        raise UnsupportedError(
-            "call() asks whether it is training with `if training`; that cannot be traced. Hand "
-            "`training` on to layers that know it (Dropout, BatchNormalization, GaussianNoise ...)",
-            "/".join(_symbolic.tracing.scope) or "training",
-        )
-
-    def __repr__(self) -> str:
-        return "<training: known when the model runs>"
-
 
 TRAINING = TrainingFlag()
 
@@ -87,8 +73,10 @@ def trace_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tra
     with traced(layer.name):
         inner_args, inner_kwargs = _tree.map_structure(inside, (args, kwargs))
         build_traced(layer, inner_args, inner_kwargs)
-        made = layer._trace_body(*inner_args, **with_training(layer, inner_kwargs))
-        made = _constant.lift(made, layer)
+        named = with_training(layer, inner_kwargs)
+        made = _branches.both(
+            lambda: _constant.lift(layer._trace_body(*inner_args, **named), layer), inputs, layer
+        )
     for leaf in _tree.leaves(made):
         if not isinstance(leaf, KerasTensor):
             raise UnsupportedError(
@@ -97,6 +85,23 @@ def trace_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tra
                 layer.name,
             )
     return Trace(Graph(inputs, _tree.flatten(made), strict=False), made)
+
+
+def name_ports(trace: Trace, args: tuple[Any, ...]) -> None:
+    """Keys of the dicts that a model's call takes and gives become names of inputs and outputs."""
+    graph = trace.graph
+    if _is_flat_dict(trace.structure):
+        graph.outputs = trace.structure
+    if len(args) == 1 and _is_flat_dict(args[0]) and len(args[0]) == len(graph.flat_inputs):
+        graph.inputs = dict(zip(sorted(args[0]), graph.flat_inputs))
+
+
+def _is_flat_dict(given: Any) -> bool:
+    return (
+        isinstance(given, dict)
+        and all(isinstance(key, str) for key in given)
+        and all(isinstance(leaf, KerasTensor) for leaf in given.values())
+    )
 
 
 def with_training(layer: Any, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class Trainer:
     _core: Any
     name: Any
     _build_for: Callable[..., Any]
+    _plain_core: Callable[..., Any]
 
     # -- compile --------------------------------------------------------------------------------
 
@@ -170,13 +171,6 @@ class Trainer:
         """Says that training changed weights; the engine's Model takes note."""
 
     @property
-    def _is_plain(self) -> bool:
-        """Whether there is one input and one output, in no list or dict."""
-        known = self._known_ports
-        ports = known[1] if known is not None and known[0]() is self._core else self._ports
-        return bool(ports.is_plain)
-
-    @property
     def _ports(self) -> Ports:
         """Inputs and outputs of the core."""
         core = self._core
@@ -204,7 +198,11 @@ class Trainer:
             self._ready()
         assert self._names is not None
         own = [metric.name for metric in self.metrics[1:]]
-        return _settings.result_order(self._names, own, [name for name, _ in self._ports.outputs])
+        outputs = self._ports.output_keys
+        if self._output_keys() is not None and isinstance(self.loss, Mapping):
+            # Losses by the keys of a dict are told in the order of compile()'s dict.
+            outputs = sorted(outputs, key=(*self.loss, *outputs).index)
+        return _settings.result_order(self._names, own, outputs)
 
     def reset_metrics(self) -> None:
         """Nothing to do: each call of the library begins with fresh metrics."""
@@ -425,9 +423,8 @@ class Trainer:
             Data that do not fit the model.
         """
         if verbose == 0 and callbacks is None and steps is None and type(x) is np.ndarray:
-            core = self._core_or_none
-            if core is not None and self._is_plain:
-                self._sync_weights()
+            core = self._plain_core()
+            if core is not None:
                 try:
                     return core.predict(x, batch_size=batch_size)
                 except ShapeError:
@@ -447,6 +444,12 @@ class Trainer:
 
     def predict_on_batch(self, x: Any) -> Any:
         """Predictions for one batch of arrays."""
+        core = self._plain_core() if type(x) is np.ndarray else None
+        if core is not None:
+            try:
+                return core.predict(x)
+            except ShapeError:
+                pass  # as in predict
         data = open_data(x)
         if not data.is_whole:
             raise ValueError("predict_on_batch takes arrays.")
@@ -516,6 +519,8 @@ class Trainer:
         self._prepare(data)
         core = self._ready(data)
         data.bind(self._ports)
+        if trains and self.optimizer is not None:
+            self.optimizer._before_step()
         try:
             values = _training.on_batch(core.handle, trains, data.x, data.y, data.weights)
         finally:

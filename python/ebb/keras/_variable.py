@@ -8,6 +8,7 @@ of them is behind (_engine.py). A variable holds its place and nothing else: no 
 
 from __future__ import annotations
 
+import operator
 import weakref
 from typing import Any, Callable
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebb.keras import _naming
+from ebb.keras._operators import Operators
 
 Array = NDArray[Any]
 
@@ -35,12 +37,35 @@ class _Clock:
     """Counts changes of all variables, so that models need not look where there was none."""
 
     changes = 0
+    freezes = 0  # changes of what is trainable
 
 
 clock = _Clock()
 
 
-class Variable:
+_NUMPY: dict[str, Callable[..., Any]] = {
+    "Add": operator.add,
+    "Subtract": operator.sub,
+    "Multiply": operator.mul,
+    "Matmul": operator.matmul,
+    "TrueDivide": operator.truediv,
+    "FloorDivide": operator.floordiv,
+    "Mod": operator.mod,
+    "Power": operator.pow,
+    "LogicalAnd": np.logical_and,
+    "LogicalOr": np.logical_or,
+    "LogicalXor": np.logical_xor,
+    "Less": operator.lt,
+    "LessEqual": operator.le,
+    "Greater": operator.gt,
+    "GreaterEqual": operator.ge,
+    "Negative": operator.neg,
+    "Absolute": operator.abs,
+    "LogicalNot": np.logical_not,
+}
+
+
+class Variable(Operators):
     """A weight: numbers that training or the caller changes.
 
     Parameters
@@ -199,6 +224,16 @@ class Variable:
         return array if dtype is None else array.astype(dtype)
 
     @property
+    def trainable(self) -> bool:
+        """Whether training may change it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = value
+        clock.freezes += 1
+
+    @property
     def ndim(self) -> int:
         """Number of axes."""
         return len(self.shape)
@@ -243,49 +278,25 @@ class Variable:
             return self._symbolic()[key]
         return self.numpy()[key]
 
+    def _operate(self, class_name: str, *args: Any) -> Any:
+        from ebb.keras import _symbolic
+
+        if _symbolic.any_symbolic(args):
+            return _symbolic.operation_node(_symbolic.NUMPY_OPS, class_name, {}, args)
+        numbers = (to_numpy(x) if hasattr(x, "numpy") else x for x in args)
+        return _NUMPY[class_name](*numbers)
+
+    def __deepcopy__(self, memo: Any) -> Variable:
+        return Variable(
+            self._read(),
+            dtype=self.dtype,
+            trainable=self.is_natural,
+            name=self.name,
+            path=self.path,
+        )
+
     def _symbolic(self) -> Any:
         """The variable as a tensor of the layer that is being traced."""
         from ebb.keras._constant import variable_tensor
 
         return variable_tensor(self)
-
-
-def _operator(name: str) -> Callable[..., Any]:
-    """An operator: a node while a layer is traced, else numbers."""
-
-    def apply(self: Variable, *others: Any) -> Any:
-        from ebb.keras import _symbolic
-
-        if _symbolic.any_symbolic(self, others):
-            return getattr(self._symbolic(), name)(*others)
-        others = tuple(to_numpy(other) if hasattr(other, "numpy") else other for other in others)
-        return getattr(self._read(), name)(*others)
-
-    return apply
-
-
-for _name in [
-    "add",
-    "radd",
-    "sub",
-    "rsub",
-    "mul",
-    "rmul",
-    "truediv",
-    "rtruediv",
-    "floordiv",
-    "rfloordiv",
-    "mod",
-    "rmod",
-    "pow",
-    "rpow",
-    "matmul",
-    "rmatmul",
-    "neg",
-    "abs",
-    "lt",
-    "le",
-    "gt",
-    "ge",
-]:
-    setattr(Variable, f"__{_name}__", _operator(f"__{_name}__"))

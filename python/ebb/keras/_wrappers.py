@@ -202,6 +202,10 @@ class Lambda(Layer):
         super().__init__(**kwargs)
         self._configure(function=nested(function), arguments=dict(arguments or {}))
 
+    def build(self, *shapes: Any, **named: Any) -> None:
+        """Nothing to make: a function has no weights."""
+        self.built = True
+
     def _traces(self) -> bool:
         return True
 

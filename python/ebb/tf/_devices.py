@@ -15,7 +15,7 @@ class Scope:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._inner: list[DeviceScope] = []
+        self._inner: list[tuple[DeviceScope, _context.Place]] = []
 
     def __enter__(self) -> None:
         name = self._name
@@ -29,12 +29,12 @@ class Scope:
             name = "CPU:0"  # a graph asks again when it runs
         scope = DeviceScope(name or None)
         scope.__enter__()
-        self._inner.append(scope)
-        _context.state.devices.append(self._name)
+        self._inner.append((scope, _context.Place(_context.state.devices, self._name)))
 
     def __exit__(self, *failure: object) -> None:
-        _context.state.devices.pop()
-        self._inner.pop().__exit__(*failure)
+        scope, place = self._inner.pop()
+        place.leave()
+        scope.__exit__(*failure)
 
 
 def names() -> list[str]:

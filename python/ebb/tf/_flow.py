@@ -37,14 +37,12 @@ def get_default_graph() -> Graph:
 @contextlib.contextmanager
 def init_scope() -> Iterator[None]:
     """Inside the block operations are done at once, also while a function is traced."""
-    if _context.settings.eager:
-        _context.state.graphs.append(None)
-    else:
-        _context.state.graphs.append(_context.default_graph())
+    graph = None if _context.settings.eager else _context.default_graph()
+    place = _context.Place(_context.state.graphs, graph)
     try:
         yield
     finally:
-        _context.state.graphs.pop()
+        place.leave()
 
 
 @contextlib.contextmanager

@@ -87,8 +87,7 @@ class Trace:
 
     def __init__(self, function: Callable[..., Any], structure: Any, specs: Sequence[Any]) -> None:
         self.graph = graph = TraceGraph()
-        state = _context.state
-        state.graphs.append(graph)
+        place = _context.Place(_context.state.graphs, graph)
         try:
             inputs = [
                 graph.placeholder(spec.dtype, spec.shape, spec.name or "input") for spec in specs
@@ -99,7 +98,7 @@ class Trace:
             self.inputs = [tensor.id for tensor in inputs]
             self._finish(result)
         finally:
-            state.graphs.pop()
+            place.leave()
         self.variables = [weakref.ref(v) for v, _ in graph.current.values()]
         self.sources: list[tuple[Any, int]] = [
             (weakref.ref(s) if isinstance(s, Variable) else s, number)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from ebb._dtype import Array
 from ebb._eager import fill_view, handle
 from ebb._errors import ArgumentError, NotFoundError, StateError
 from ebb._graph import Graph, Operation, SymbolicTensor
+from ebb._handle import Uncopied
 from ebb._native import ffi, lib
 from ebb._values import EagerTensor, Reference, Tensor, convert_array
 
@@ -118,7 +120,7 @@ class _Fetches:
         return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
 
 
-class Session:
+class Session(Uncopied):
     """Runs operations of a graph.
 
     Parameters
@@ -302,32 +304,26 @@ class Session:
     @contextlib.contextmanager
     def as_default(self) -> Iterator[Session]:
         """In the block ``tensor.eval()`` and ``operation.run()`` use this session."""
-        _context.state.sessions.append(self)
+        place = _context.Place(_context.state.sessions, weakref.ref(self))
         try:
             yield self
         finally:
-            _context.state.sessions.pop()
+            place.leave()
 
     def __enter__(self) -> Session:
-        scope = contextlib.ExitStack()
-        scope.enter_context(self.graph.as_default())
-        scope.enter_context(_as_default(self))
-        self._entered.append(scope)
+        self._entered.append(self._places())
         return self
 
+    def _places(self) -> tuple[_context.Place, _context.Place]:
+        """Makes it the default one, and its graph. It holds the places, they do not hold it."""
+        state = _context.state
+        graph = _context.Place(state.graphs, self.graph)
+        return graph, _context.Place(state.sessions, weakref.ref(self))
+
     def __exit__(self, *failure: object) -> None:
-        self._entered.pop().close()
+        for place in self._entered.pop():
+            place.leave()
         self.close()
-
-
-@contextlib.contextmanager
-def _as_default(session: Session) -> Iterator[None]:
-    """As ``Session.as_default``; the session is not held by its own scope longer than needed."""
-    _context.state.sessions.append(session)
-    try:
-        yield
-    finally:
-        _context.state.sessions.pop()
 
 
 class InteractiveSession(Session):
@@ -335,20 +331,15 @@ class InteractiveSession(Session):
 
     def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
         super().__init__(target, graph, config)
-        _context.state.graphs.append(self.graph)
-        self._installed = True
+        self._entered.append(self._places())
         _interactive.append(self)
-        _context.state.sessions.append(self)
 
     def close(self) -> None:
         """Gives everything back, and is no longer the default session."""
-        if getattr(self, "_installed", False):
-            self._installed = False
-            for stack in (_interactive, _context.state.sessions):
-                if self in stack:
-                    stack.remove(self)
-            if self.graph in _context.state.graphs:
-                _context.state.graphs.remove(self.graph)
+        if self in _interactive:
+            _interactive.remove(self)
+            for place in self._entered.pop(0):
+                place.leave()
         super().close()
 
 
@@ -357,8 +348,7 @@ _interactive: list[InteractiveSession] = []
 
 def get_default_session() -> Session | None:
     """The session whose block this is, or None."""
-    sessions = _context.state.sessions
-    return sessions[-1] if sessions else None
+    return _context.session()  # type: ignore[no-any-return]
 
 
 def fed_array(tensor: SymbolicTensor, value: Any) -> Array:

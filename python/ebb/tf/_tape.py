@@ -8,6 +8,7 @@ already.
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -61,13 +62,18 @@ class GradientTape:
         self._known: dict[int, Tensor] = {}
         self._variables: dict[int, tuple[EagerVariable, Tensor]] = {}
         self._used = False
+        self._places: list[_context.Place] = []
 
     def __enter__(self) -> GradientTape:
-        _context.state.tapes.append(self)
+        self._open()
         return self
 
     def __exit__(self, *failure: object) -> None:
-        _context.state.tapes.remove(self)
+        self._places.pop().leave()
+
+    def _open(self) -> None:
+        """Notes what this thread does. The tape holds its place, not the place the tape."""
+        self._places.append(_context.Place(_context.state.tapes, weakref.ref(self)))
 
     # -- noting --------------------------------------------------------------------------------
 
@@ -115,11 +121,11 @@ class GradientTape:
     @contextlib.contextmanager
     def stop_recording(self) -> Iterator[None]:
         """What is done in the block is not noted."""
-        _context.state.tapes.remove(self)
+        self._places.pop().leave()
         try:
             yield
         finally:
-            _context.state.tapes.append(self)
+            self._open()
 
     def reset(self) -> None:
         """Forgets everything."""

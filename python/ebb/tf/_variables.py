@@ -180,12 +180,12 @@ class EagerVariable(Variable):
     ) -> None:  # fmt: skip
         if initial_value is None:
             raise ValueError("The `initial_value` arg to `tf.Variable` must be specified")
-        _context.state.graphs.append(None)  # also inside a trace the value is made at once
+        place = _context.Place(_context.state.graphs, None)  # made at once, also inside a trace
         try:
             value = initial_value() if callable(initial_value) else initial_value
             tensor = convert(value, dtype)
         finally:
-            _context.state.graphs.pop()
+            place.leave()
         if not isinstance(tensor, EagerTensor):
             raise ValueError(
                 "a tf.Variable made inside a tf.function needs an initial value that is known "
@@ -222,7 +222,7 @@ class EagerVariable(Variable):
         graph = _context.building()
         if graph is not None and graph.building_function:
             return graph.read_variable(self)  # type: ignore[attr-defined,no-any-return]
-        for tape in _context.state.tapes:
+        for tape in _context.tapes():
             tape.read(self)
         return self._value
 

@@ -20,7 +20,8 @@ def model(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def wave(shape: tuple[int, ...], phase: float) -> Array:
     """Numbers that look random and are the same everywhere."""
     count = int(np.prod(shape, dtype=np.int64))
-    return (0.5 * np.sin(1.7 * np.arange(count) + phase)).reshape(shape).astype(np.float32)
+    made: Array = 0.5 * np.sin(1.7 * np.arange(count) + phase)
+    return made.reshape(shape).astype(np.float32)
 
 
 def fill(made: Any) -> None:
@@ -229,7 +230,7 @@ def transformer(keras: Any) -> Any:
     """Layers of layers: tokens and positions, blocks of attention."""
     layers, ops = keras.layers, keras.ops
 
-    class Tokens(layers.Layer):  # type: ignore[misc]
+    class Tokens(layers.Layer):  # type: ignore[misc,name-defined]
         """Embeddings of tokens and positions."""
 
         def __init__(self) -> None:
@@ -240,7 +241,7 @@ def transformer(keras: Any) -> Any:
         def call(self, x: Any) -> Any:
             return self.token(x) + self.place(ops.arange(0, ops.shape(x)[-1]))
 
-    class Block(layers.Layer):  # type: ignore[misc]
+    class Block(layers.Layer):  # type: ignore[misc,name-defined]
         """Attention and two dense layers."""
 
         def __init__(self) -> None:

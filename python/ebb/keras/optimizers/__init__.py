@@ -37,6 +37,14 @@ def deserialize(config: Any, custom_objects: Any = None) -> Any:
     return _deserialize(config, custom_objects)
 
 
-__all__ = [*_classes, "Optimizer", "deserialize", "get", "legacy", "schedules", "serialize"]  # noqa: PLE0604
+__all__ = [  # noqa: PLE0604
+    *_classes,
+    "Optimizer",
+    "deserialize",
+    "get",
+    "legacy",
+    "schedules",
+    "serialize",
+]
 
 __getattr__ = _missing.guard(__name__, globals())

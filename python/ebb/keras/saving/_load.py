@@ -128,7 +128,10 @@ def _parts_of(path: str) -> _files.FileParts | None:
 
 
 def _needs_python(parts: _files.FileParts, known: Mapping[str, Any]) -> bool:
-    """Does the model, apart from its training, name anything that only Python has?"""
+    """Does the model name anything that only Python has? Losses and metrics do not count."""
+    settings = parts.compile_config
+    if isinstance(settings, dict) and custom_entries(settings.get("optimizer"), list(known)):
+        return True  # with the state of the optimizer
     config = parts.config
     if isinstance(config, dict):
         config = {key: value for key, value in config.items() if key != "compile_config"}

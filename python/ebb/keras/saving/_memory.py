@@ -67,7 +67,10 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     TypeError
         It names a class that nobody knows.
     """
-    entry = json.loads(json_string)
+    try:
+        entry = json.loads(json_string)
+    except RecursionError:
+        raise ValueError("json_string: brackets are nested too deeply for a model") from None
     model = model_of_text(json_string, custom_objects)
     settings = entry.get("compile_config") if isinstance(entry, dict) else None
     if settings:

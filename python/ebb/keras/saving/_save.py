@@ -13,6 +13,7 @@ from typing import Any
 from ebb import _training
 from ebb._errors import EbbError, StateError, UnsupportedError
 from ebb._native import lib
+from ebb.keras._optimizer import has_python_rate
 from ebb.keras._serialization import serialize_keras_object, sharing_scope
 from ebb.keras.saving import _files, _legacy, _paths, _weights
 
@@ -88,7 +89,9 @@ def save_model(
         )
     _keep(path, overwrite)
     core = _core_of(model)
-    if core is not None and _paths.is_plain(model):
+    # A schedule in Python is nothing that the library could write.
+    of_python = has_python_rate(getattr(model, "optimizer", None))
+    if core is not None and _paths.is_plain(model) and not of_python:
         _save_native(model, core, path, include_optimizer)
     else:
         _save_in_python(model, path, kind, include_optimizer)

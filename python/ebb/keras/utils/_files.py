@@ -7,7 +7,6 @@ import os
 import pathlib
 import shutil
 import urllib.parse
-import urllib.request
 from typing import Any
 
 from ebb._errors import FormatError, NotFoundError
@@ -42,7 +41,7 @@ def _check_hash(path: pathlib.Path, wanted: str | None, algorithm: str) -> None:
 def _local(origin: str) -> pathlib.Path | None:
     parts = urllib.parse.urlparse(origin)
     if parts.scheme == "file":
-        return pathlib.Path(urllib.request.url2pathname(parts.path))
+        return pathlib.Path(urllib.parse.unquote(parts.path))
     return None if parts.scheme in ("http", "https", "ftp", "gs", "s3") else pathlib.Path(origin)
 
 

@@ -114,7 +114,7 @@ def reset_default_graph() -> None:
     AssertionError
         A graph or a session is entered.
     """
-    if any(graph is not None for graph in _context.state.graphs):
+    if any(graph is not None for graph in _context.state.graphs.values()):
         raise AssertionError(
             "Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared "
             "graph, exit the nesting and create a new graph."
