@@ -138,6 +138,7 @@ def check_names(path, text):
     commands = re.findall(r"^COMMAND\((\w+)\)", read(os.path.join(ROOT, "cli/list.inc")), re.M)
     tests = {os.path.splitext(name)[0] for name in os.listdir(os.path.join(ROOT, "tests/unit"))}
     programs = {name[:6] for name in os.listdir(os.path.join(ROOT, "examples/c"))}
+    scripts = os.listdir(os.path.join(ROOT, "python/tests"))
     for number, line in enumerate(text.splitlines(), 1):
         for name in re.findall(r"`ebb (\w+)", line):
             if name not in commands:
@@ -148,6 +149,9 @@ def check_names(path, text):
         for name in re.findall(r"\b([a-z]\w*_test)\b", line):
             if name not in tests | {"conformance_test"}:
                 yield f"{path}:{number}: no such test: {name}"
+        for name in re.findall(r"\b(test_\w+)\b", line):
+            if f"{name}.py" not in scripts:
+                yield f"{path}:{number}: no such test in Python: {name}"
         for name in re.findall(r"\b(s\d\d\d_\d)", line):
             if name not in programs:
                 yield f"{path}:{number}: no such example: {name}"

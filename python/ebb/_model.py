@@ -80,21 +80,6 @@ class Model(Handle):
         self._batch = self._piece = 1
 
     @classmethod
-    def _from_json(
-        cls,
-        text: str,
-        *,
-        runtime: Runtime | None = None,
-        seed: int = 0,
-        new_weights: bool = True,
-        **load: Any,
-    ) -> Model:
-        """A model of Keras's JSON; ``load``: options of `ebb.load` (device, scope, batch ...)."""
-        from ebb._load import from_json
-
-        return from_json(text, runtime=runtime, seed=seed, **load)
-
-    @classmethod
     def _borrow(cls, handle: Any, runtime: Runtime) -> Model:
         """A reference to a model that somebody else unloads."""
         model = cls(runtime, None)

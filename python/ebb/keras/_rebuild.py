@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ebb.keras import _known, _symbolic, _tree
 from ebb.keras._config import MODELS, Writer
-from ebb.keras._engine import Engine, core_from_text
+from ebb.keras._engine import Engine
 from ebb.keras._object import deserialize
 from ebb.keras._registry import CustomObjectScope
-from ebb.keras._seeds import next_seed
 from ebb.keras._serialization import sharing_scope
 from ebb.keras._symbolic import Function
 
@@ -165,23 +163,3 @@ def attach(model: Any, core: Any) -> None:
     for variable in writer.table.values():
         variable._pending = variable._home = None  # the core has the numbers
     model._engine = Engine(core, writer.table, writer.frozen)
-
-
-def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
-    """Make a model of what ``model.to_json()`` gave, of any version of Keras; weights are new.
-
-    Parameters
-    ----------
-    json_string : str
-    custom_objects : dict, optional
-        Classes of the user.
-
-    Returns
-    -------
-    Model
-    """
-    config = json.loads(json_string)
-    if "module" in config:
-        return deserialize(config, custom_objects)
-    core = core_from_text(json_string, next_seed())
-    return model_from_core(core, core.config(), custom_objects)

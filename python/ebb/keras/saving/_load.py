@@ -25,10 +25,6 @@ class UnknownClassError(UnsupportedError, TypeError, ValueError):
     """A file names a class or function that nobody made known: pass ``custom_objects``."""
 
 
-class DamagedFileError(FormatError):
-    """The file is damaged."""
-
-
 def load_model(
     filepath: str | os.PathLike[str],
     custom_objects: Mapping[str, Any] | None = None,
