@@ -1,4 +1,6 @@
 /* See shortcuts.h. Stands behind Python.h and ebb.h in the source that cffi makes. */
+#include <link.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -36,13 +38,53 @@ static void after_fork_in_child(void)
 
 /* -- log -------------------------------------------------------------------------------------- */
 
+/* -- memory of the process -------------------------------------------------------------------- */
+
+/* Reads every page of this extension's code, about 2 MiB: pages that come from the file when a
+ * kernel first runs would make the first call slower than the others, and look, in the resident
+ * size, like something that the first model left behind. */
+static int read_code(struct dl_phdr_info *object, size_t size, void *anchor)
+{
+    static volatile char seen;
+    int is_here = 0;
+
+    (void)size;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < object->dlpi_phnum; i++) {
+            const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+            const char *first = (const char *)(object->dlpi_addr + part->p_vaddr);
+            if (part->p_type != PT_LOAD || (part->p_flags & PF_X) == 0) continue;
+            if (pass == 0) is_here |= (const char *)anchor - first >= 0 &&
+                                      (const char *)anchor - first < (ptrdiff_t)part->p_memsz;
+            for (size_t at = 0; pass == 1 && is_here && at < part->p_filesz; at += 4096)
+                seen = first[at];
+        }
+    }
+    return is_here;
+}
+
+/* The C library keeps freed blocks for speed, larger ones the larger those were that came before:
+ * a freed array of 16 MiB would stay. From 512 KiB on blocks are mappings of their own. A user
+ * who chose thresholds keeps them. */
+static void return_blocks(void)
+{
+    const int threshold = 512 * 1024;
+
+    if (getenv("MALLOC_MMAP_THRESHOLD_") != NULL || getenv("GLIBC_TUNABLES") != NULL) return;
+    mallopt(M_MMAP_THRESHOLD, threshold);
+    mallopt(M_TRIM_THRESHOLD, threshold);
+}
+
 static PyObject *deliver_lines;
 static pthread_t main_thread_id;
 
 void ebb_python_begin(void *deliver, uint64_t main_thread)
 {
-    if (deliver_lines == NULL)
+    if (deliver_lines == NULL) {
         pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+        dl_iterate_phdr(read_code, (void *)ebb_python_begin);
+        return_blocks();
+    }
     deliver_lines = (PyObject *)deliver;
     main_thread_id = (pthread_t)main_thread;
 }

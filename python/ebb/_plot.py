@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape
 
 from ebb._errors import ArgumentError, NotFoundError
 

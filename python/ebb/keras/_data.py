@@ -265,10 +265,14 @@ class ArrayData:
 
     is_whole = True
 
-    def __init__(self, x: Structure, y: Structure, sample_weight: Structure) -> None:
+    def __init__(
+        self, x: Structure, y: Structure, sample_weight: Structure, is_one_batch: bool = False
+    ) -> None:
         self.example = (map_leaves(x, "x"), map_leaves(y, "y"))
         self._weights = map_leaves(sample_weight, "sample_weight")
-        self.rows = _check_rows((*self.example, self._weights))
+        # One batch is not cut into others: its arrays may have what rows the model takes.
+        groups = (*self.example, self._weights)
+        self.rows = 0 if is_one_batch else _check_rows(groups)
         self.x: list[np.ndarray[Any, Any]] = []
         self.y: list[np.ndarray[Any, Any]] = []
         self.weights: list[np.ndarray[Any, Any] | None] = []
@@ -414,7 +418,12 @@ def _length_of(source: Any) -> int | None:
 
 
 def open_data(
-    x: Any, y: Any = None, sample_weight: Any = None, shuffle: bool = False, what: str = "x"
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    shuffle: bool = False,
+    what: str = "x",
+    is_one_batch: bool = False,
 ) -> Any:
     """What the caller gave, as ArrayData or BatchData.
 
@@ -430,7 +439,7 @@ def open_data(
     if isinstance(x, (list, tuple)) and len(x) > 0 and not is_arrays:
         is_arrays = all(isinstance(item, Mapping) or is_array(item) for item in flatten(x))
     if is_arrays:
-        return ArrayData(x, y, sample_weight)
+        return ArrayData(x, y, sample_weight, is_one_batch)
     if not hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
         raise ValueError(f"Unrecognized data type: {what} is of type {type(x)}")
     kind = type(x).__name__

@@ -183,7 +183,7 @@ class Saveable:
 
     def _repr_html_(self) -> str:
         """For notebooks: the table."""
-        from xml.sax.saxutils import escape
+        from html import escape
 
         text = _summary.summary_text(self, line_length=88 if _is_narrow(self) else 108)
         return f'<pre style="line-height:1.2">{escape(text)}</pre>'

@@ -450,7 +450,7 @@ class Trainer:
                 return core.predict(x)
             except ShapeError:
                 pass  # as in predict
-        data = open_data(x)
+        data = open_data(x, is_one_batch=True)
         if not data.is_whole:
             raise ValueError("predict_on_batch takes arrays.")
         self._prepare(data)
