@@ -196,3 +196,11 @@ def test_wrong_numbers_of_weights() -> None:
         dense.set_weights([np.zeros((8, 3))])
     with pytest.raises(ValueError, match=r"weight shape \(8, 3\) is not compatible"):
         dense.set_weights([np.zeros((3, 8)), np.zeros(3)])
+
+
+def test_penalties_are_refused_where_there_are_some() -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    assert model.losses == [] and model.layers[0].losses == []
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, kernel_regularizer="l2")])
+    with pytest.raises(ebb.UnsupportedError, match="penalties"):
+        _ = model.losses

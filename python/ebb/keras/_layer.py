@@ -45,6 +45,21 @@ class InputSpec:
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
 
 
+def _has_penalty(config: Any) -> bool:
+    """Does a configuration name a regularizer anywhere?"""
+    if isinstance(config, (list, tuple)):
+        return any(_has_penalty(item) for item in config)
+    if not isinstance(config, dict):
+        return False
+    return any(
+        (key.endswith("regularizer") and value is not None)
+        or value == "ActivityRegularization"
+        or _has_penalty(value)
+        for key, value in config.items()
+        if isinstance(key, str)
+    )
+
+
 class Layer(Operation, KerasObject):
     """A layer: something with weights that is called on tensors.
 
@@ -577,7 +592,19 @@ class Layer(Operation, KerasObject):
 
     @property
     def losses(self) -> list[Any]:
-        """Penalties: they are computed in training only."""
+        """Penalties; there is nothing to give for a model without any.
+
+        Raises
+        ------
+        UnsupportedError
+            There are regularizers: their penalties are computed inside training, not by Python.
+        """
+        if _has_penalty(self.get_config()):
+            raise UnsupportedError(
+                "penalties are part of the loss that fit() and evaluate() report; they cannot be "
+                "had as tensors. Compute them from the weights with the regularizer itself",
+                self.name,
+            )
         return []
 
     @property
