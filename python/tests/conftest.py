@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pathlib
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,10 @@ def _figures() -> tuple[int, ...]:
     now = ebb.memory()
     descriptors = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
     return now.live, now.threads, now.descriptors, now.models, descriptors
+
+
+# A shell that starts something in the background has interrupts ignored; the tests need them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
