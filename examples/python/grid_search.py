@@ -1,13 +1,13 @@
 """scikit-learn's grid search over a Keras model: every candidate goes when it has been scored."""
 
 import numpy as np
-from ebb.keras.wrappers import SKLearnClassifier, SKLearnRegressor
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ebb import keras
 from ebb.keras import layers
+from ebb.keras.wrappers import SKLearnClassifier, SKLearnRegressor
 
 rng = np.random.default_rng(8)
 x = rng.normal(size=(240, 6)).astype("float32")

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ebb._generated.activations import ALIASES, NAMES
 
 from ebb import keras
+from ebb._generated.activations import ALIASES, NAMES
 from ebb.keras import activations, ops
 
 

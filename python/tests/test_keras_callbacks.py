@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ebb._generated import callbacks as generated
 from training_golden import check_case, classifier, data, screen
 
 import ebb
 from ebb import keras
+from ebb._generated import callbacks as generated
 
 
 @pytest.mark.parametrize("case", ["callbacks_monitor", "callbacks_schedules", "callbacks_order"])

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ebb._generated import metrics as generated
 from training_golden import check_case, classifier, data
 
 import ebb
 from ebb import keras
+from ebb._generated import metrics as generated
 
 
 def test_numbers_are_those_of_keras() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ebb._generated import optimizers as generated
-from ebb._generated import schedules as generated_schedules
 from training_golden import check_case, classifier, data
 
 from ebb import keras
+from ebb._generated import optimizers as generated
+from ebb._generated import schedules as generated_schedules
 
 
 @pytest.mark.parametrize("case", ["optimizers", "schedules"])

@@ -153,11 +153,10 @@ def test_the_logger_is_ebbs() -> None:
 
 
 def test_keras_is_one_module_under_both_names() -> None:
-    from ebb.tf.keras import layers  # type: ignore[import-not-found]
-    from ebb.tf.keras.layers import Dense as Same  # type: ignore[import-not-found]
-
     from ebb import keras
     from ebb.keras.layers import Dense
+    from ebb.tf.keras import layers  # type: ignore[import-not-found]
+    from ebb.tf.keras.layers import Dense as Same  # type: ignore[import-not-found]
 
     assert tf.keras is keras and Same is Dense and layers.Dense is Dense
     assert keras.__name__ == "ebb.keras" and layers.__name__ == "ebb.keras.layers"
