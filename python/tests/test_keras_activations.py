@@ -78,4 +78,4 @@ def test_functions_of_the_user() -> None:
     model = keras.Sequential([keras.Input((3,)), layer])
     got = model.predict(np.array([[1.0, 2.0, -1.0], [-1, -1, -1]], np.float32), verbose=0)
     assert got.tolist() == [[4.0, 4.0], [0.0, 0.0]]
-    keras.saving.get_custom_objects().clear()
+    del keras.saving.get_custom_objects()["test>doubled"]

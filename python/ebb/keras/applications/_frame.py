@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Callable, Protocol
 
 from ebb._errors import NotFoundError
 from ebb.keras import layers
 from ebb.keras._input import Input
 from ebb.keras._model import Model
 from ebb.keras._symbolic import is_keras_tensor
+from ebb.keras.applications import imagenet_utils
 from ebb.keras.utils._files import cache_folder
 from ebb.keras.utils._graphs import get_source_inputs
 
@@ -164,3 +165,99 @@ def half_padding(x: Any, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
     adjust = [1 if length is None else 1 - length % 2 for length in x.shape[1:3]]
     half = size // 2
     return (half - adjust[0], half), (half - adjust[1], half)
+
+
+class Architecture(Protocol):
+    """A function that makes a model of one architecture."""
+
+    def __call__(
+        self,
+        include_top: bool = True,
+        weights: Any = "imagenet",
+        input_tensor: Any = None,
+        input_shape: Any = None,
+        pooling: str | None = None,
+        classes: int = 1000,
+        classifier_activation: Any = "softmax",
+        name: str = ...,
+    ) -> Any: ...
+
+
+_ARGUMENTS = """
+
+    Parameters
+    ----------
+    include_top : bool
+        Whether the classifier is there.
+    weights : "imagenet", path or None
+        "imagenet": the file of Keras in ``~/.keras/models``; None: random.
+    input_tensor : KerasTensor, optional
+        What it is put on.
+    input_shape : tuple of int, optional
+        ``(height, width, channels)``; without the classifier any size.
+    pooling : {"avg", "max"}, optional
+        What comes in place of the classifier.
+    classes : int
+        Of the classifier.
+    classifier_activation : str or None
+        Of the classifier.
+    name : str
+        Of the model.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    NotFoundError
+        The weights are not there; says where to get them.
+    """
+
+
+def architecture(
+    called: str, model_name: str, meaning: str, build: Callable[..., Any], *settings: Any
+) -> Architecture:
+    """The function of an architecture: ``build(request, *settings)`` behind Keras's arguments."""
+
+    def make(
+        include_top: bool = True,
+        weights: Any = "imagenet",
+        input_tensor: Any = None,
+        input_shape: Any = None,
+        pooling: str | None = None,
+        classes: int = 1000,
+        classifier_activation: Any = "softmax",
+        name: str = model_name,
+    ) -> Any:
+        request = Request(
+            include_top, weights, input_tensor, input_shape, pooling, classes,
+            classifier_activation, name,
+        )  # fmt: skip
+        return build(request, *settings)
+
+    make.__name__ = make.__qualname__ = called
+    make.__doc__ = meaning + _ARGUMENTS
+    return make
+
+
+def preprocessing(mode: str) -> Callable[..., Any]:
+    """The function ``preprocess_input`` of an architecture."""
+
+    def preprocess_input(x: Any, data_format: str | None = None) -> Any:
+        """Brings images from 0 to 255 into the range of the weights.
+
+        Parameters
+        ----------
+        x : array, tensor or symbolic tensor
+            ``(height, width, 3)`` or with samples before.
+        data_format : {"channels_last", "channels_first"}, optional
+            Where the channels are.
+
+        Returns
+        -------
+        ndarray, Tensor or KerasTensor, as ``x``
+        """
+        return imagenet_utils.preprocess_input(x, data_format, mode)
+
+    return preprocess_input

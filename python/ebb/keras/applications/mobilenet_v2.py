@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ebb.keras.applications import _mobile
-from ebb.keras.applications import imagenet_utils as _utils
-from ebb.keras.applications._frame import Request
+from ebb.keras.applications._frame import Request, preprocessing
 from ebb.keras.applications.imagenet_utils import decode_predictions
 
 __all__ = ["MobileNetV2", "decode_predictions", "preprocess_input"]
@@ -62,18 +61,4 @@ def MobileNetV2(  # noqa: N802
     return _mobile.build_mobile_v2(request, alpha)
 
 
-def preprocess_input(x: Any, data_format: str | None = None) -> Any:
-    """Brings images from 0 to 255 into the range of the weights.
-
-    Parameters
-    ----------
-    x : array, tensor or symbolic tensor
-        ``(height, width, 3)`` or with samples before.
-    data_format : {"channels_last", "channels_first"}, optional
-        Where the channels are.
-
-    Returns
-    -------
-    ndarray, Tensor or KerasTensor, as ``x``
-    """
-    return _utils.preprocess_input(x, data_format, "tf")
+preprocess_input = preprocessing("tf")

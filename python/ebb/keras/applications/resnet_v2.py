@@ -2,169 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ebb.keras.applications import _residual
-from ebb.keras.applications import imagenet_utils as _utils
-from ebb.keras.applications._frame import Request
+from ebb.keras.applications._frame import architecture, preprocessing
 from ebb.keras.applications.imagenet_utils import decode_predictions
 
 __all__ = ["ResNet101V2", "ResNet152V2", "ResNet50V2", "decode_predictions", "preprocess_input"]
 
 
-def ResNet50V2(  # noqa: N802
-    include_top: bool = True,
-    weights: Any = "imagenet",
-    input_tensor: Any = None,
-    input_shape: Any = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "resnet50v2",
-) -> Any:
-    """ResNetV2 with 50 layers of weights.
-
-    Parameters
-    ----------
-    include_top : bool
-        Whether the classifier is there.
-    weights : "imagenet", path or None
-        "imagenet": the file of Keras in ``~/.keras/models``; None: random.
-    input_tensor : KerasTensor, optional
-        What it is put on.
-    input_shape : tuple of int, optional
-        ``(height, width, channels)``; without the classifier any size.
-    pooling : {"avg", "max"}, optional
-        What comes in place of the classifier.
-    classes : int
-        Of the classifier.
-    classifier_activation : str or None
-        Of the classifier.
-    name : str
-        Of the model.
-
-    Returns
-    -------
-    Model
-
-    Raises
-    ------
-    NotFoundError
-        The weights are not there; says where to get them.
-    """
-    request = Request(
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation,
-        name,
-    )  # fmt: skip
-    return _residual.build(request, "50", True)
+ResNet50V2 = architecture(
+    "ResNet50V2", "resnet50v2", "ResNetV2 with 50 layers of weights.", _residual.build, "50", True
+)
 
 
-def ResNet101V2(  # noqa: N802
-    include_top: bool = True,
-    weights: Any = "imagenet",
-    input_tensor: Any = None,
-    input_shape: Any = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "resnet101v2",
-) -> Any:
-    """ResNetV2 with 101 layers of weights.
-
-    Parameters
-    ----------
-    include_top : bool
-        Whether the classifier is there.
-    weights : "imagenet", path or None
-        "imagenet": the file of Keras in ``~/.keras/models``; None: random.
-    input_tensor : KerasTensor, optional
-        What it is put on.
-    input_shape : tuple of int, optional
-        ``(height, width, channels)``; without the classifier any size.
-    pooling : {"avg", "max"}, optional
-        What comes in place of the classifier.
-    classes : int
-        Of the classifier.
-    classifier_activation : str or None
-        Of the classifier.
-    name : str
-        Of the model.
-
-    Returns
-    -------
-    Model
-
-    Raises
-    ------
-    NotFoundError
-        The weights are not there; says where to get them.
-    """
-    request = Request(
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation,
-        name,
-    )  # fmt: skip
-    return _residual.build(request, "101", True)
+ResNet101V2 = architecture(
+    "ResNet101V2",
+    "resnet101v2",
+    "ResNetV2 with 101 layers of weights.",
+    _residual.build,
+    "101",
+    True,
+)
 
 
-def ResNet152V2(  # noqa: N802
-    include_top: bool = True,
-    weights: Any = "imagenet",
-    input_tensor: Any = None,
-    input_shape: Any = None,
-    pooling: str | None = None,
-    classes: int = 1000,
-    classifier_activation: Any = "softmax",
-    name: str = "resnet152v2",
-) -> Any:
-    """ResNetV2 with 152 layers of weights.
-
-    Parameters
-    ----------
-    include_top : bool
-        Whether the classifier is there.
-    weights : "imagenet", path or None
-        "imagenet": the file of Keras in ``~/.keras/models``; None: random.
-    input_tensor : KerasTensor, optional
-        What it is put on.
-    input_shape : tuple of int, optional
-        ``(height, width, channels)``; without the classifier any size.
-    pooling : {"avg", "max"}, optional
-        What comes in place of the classifier.
-    classes : int
-        Of the classifier.
-    classifier_activation : str or None
-        Of the classifier.
-    name : str
-        Of the model.
-
-    Returns
-    -------
-    Model
-
-    Raises
-    ------
-    NotFoundError
-        The weights are not there; says where to get them.
-    """
-    request = Request(
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation,
-        name,
-    )  # fmt: skip
-    return _residual.build(request, "152", True)
+ResNet152V2 = architecture(
+    "ResNet152V2",
+    "resnet152v2",
+    "ResNetV2 with 152 layers of weights.",
+    _residual.build,
+    "152",
+    True,
+)
 
 
-def preprocess_input(x: Any, data_format: str | None = None) -> Any:
-    """Brings images from 0 to 255 into the range of the weights.
-
-    Parameters
-    ----------
-    x : array, tensor or symbolic tensor
-        ``(height, width, 3)`` or with samples before.
-    data_format : {"channels_last", "channels_first"}, optional
-        Where the channels are.
-
-    Returns
-    -------
-    ndarray, Tensor or KerasTensor, as ``x``
-    """
-    return _utils.preprocess_input(x, data_format, "tf")
+preprocess_input = preprocessing("tf")
