@@ -46,8 +46,17 @@
 #define TEXT(x)      TEXT_OF(x)
 #define LIBRARY_NAME "libdnnl.so." TEXT(DNNL_VERSION_MAJOR)
 
+#define SEGMENTS_MAX 8 /* a library has three or four that are not written */
+
+typedef struct segment {
+    void *begin;
+    size_t bytes;
+} segment;
+
 typedef struct library {
     bool is_ready;
+    uint32_t segment_count;
+    segment segments[SEGMENTS_MAX];
     dnnl_engine_t engine;
     int (*omp_get_max_threads)(void); /* of the OpenMP the library runs on; NULL if it has none */
     void (*omp_set_num_threads)(int);
@@ -70,8 +79,8 @@ static bool find(void *handle, const char *name, void *function)
     return address != NULL;
 }
 
-/* Lets go of the pages of a library's segments that are never written: they equal the file. */
-static int release_segments(struct dl_phdr_info *info, size_t bytes, void *context)
+/* Notes a library's segments that are never written: their pages equal the file. */
+static int note_segments(struct dl_phdr_info *info, size_t bytes, void *context)
 {
     const uintptr_t page = PAGE_BYTES, wanted = *(const uintptr_t *)context;
     bool found = false;
@@ -83,23 +92,32 @@ static int release_segments(struct dl_phdr_info *info, size_t bytes, void *conte
 
         found = found || (p->p_type == PT_LOAD && wanted >= begin && wanted < begin + p->p_memsz);
     }
-    for (int i = 0; found && i < info->dlpi_phnum; i++) {
+    for (int i = 0; found && i < info->dlpi_phnum && lib.segment_count < SEGMENTS_MAX; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         const uintptr_t begin = (info->dlpi_addr + p->p_vaddr) & ~(page - 1);
         const uintptr_t end = (info->dlpi_addr + p->p_vaddr + p->p_filesz) & ~(page - 1);
 
         if (p->p_type != PT_LOAD || (p->p_flags & PF_W) != 0 || end <= begin) continue;
-        madvise((void *)begin, end - begin, MADV_DONTNEED);
+        lib.segments[lib.segment_count++] = (segment){(void *)begin, end - begin};
     }
     return found;
 }
 
-static void release_pages(void)
+/* Once, while the library is loaded: later the loader's lock must not be needed, since a child of
+ * a fork finds it held for ever if another thread had it. */
+static void find_segments(void)
 {
     uintptr_t inside;
 
     memcpy(&inside, &lib.version, sizeof inside);
-    dl_iterate_phdr(release_segments, &inside);
+    dl_iterate_phdr(note_segments, &inside);
+}
+
+static void release_pages(void)
+{
+    for (uint32_t i = 0; i < lib.segment_count; i++) {
+        madvise(lib.segments[i].begin, lib.segments[i].bytes, MADV_DONTNEED);
+    }
 }
 
 static void load(void)
@@ -120,6 +138,7 @@ static void load(void)
     }
     if (lib.set_primitive_cache_capacity(0) != dnnl_success) return;
     lib.is_ready = lib.engine_create(&lib.engine, dnnl_cpu, 0) == dnnl_success;
+    find_segments();
     release_pages(); /* linking touched many that running does not */
 }
 
