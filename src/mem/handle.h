@@ -30,7 +30,9 @@ typedef enum handle_kind {
     HANDLE_PROFILER,
     HANDLE_SPILL,
     HANDLE_TIMER,
-    HANDLE_ARRAY
+    HANDLE_ARRAY,
+    HANDLE_PASS,
+    HANDLE_OPTIMIZER
 } handle_kind;
 
 /* 0: no slot left or no memory for a chunk. */

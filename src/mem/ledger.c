@@ -1,7 +1,8 @@
 /* ledger.c -- the root of all regions of a runtime: lock, page source, counters, table of structs.
  *
- * Invariant: a table page is in the list `roomy` exactly while it has a free slot. Slots are found
- * from their address: a table begins where its page begins. */
+ * Invariants: a table page is in the list `roomy` exactly while it has a free slot. Slots are found
+ * from their address: a table begins where its page begins. A spare page holds nothing but the way
+ * to the next one. */
 #include "mem/ledger.h"
 
 #include <pthread.h>
@@ -10,6 +11,10 @@
 
 #include "mem/observer.h"
 #include "mem/pages.h"
+
+/* Single pages kept at most. None under the address sanitizer, which sees a use of memory that was
+ * given back by the page being gone. */
+#define SPARE_MAX (PAGES_ASAN ? 0u : 16u)
 
 typedef union slot {
     union slot *next_free;
@@ -25,6 +30,10 @@ typedef struct table {
     bool roomy; /* in that list */
 } table;
 
+typedef struct spare {
+    struct spare *next;
+} spare;
+
 struct ledger {
     table first;
     table *roomy;
@@ -33,6 +42,8 @@ struct ledger {
     region root;
     account account;   /* the first one */
     account *accounts; /* the others */
+    spare *spares;
+    uint32_t spare_count;
     uint64_t bytes_fixed;
     uint32_t regions; /* open ones, without the root */
     uint64_t serials; /* given so far; the root has 0 */
@@ -44,6 +55,56 @@ struct ledger {
 _Static_assert(sizeof(ledger) + sizeof(slot) <= PAGE_BYTES, "the ledger must fit its page");
 _Static_assert(sizeof(block_list) <= sizeof(region), "a slot must not grow for the block list");
 _Static_assert(sizeof(account) <= sizeof(region), "a slot must not grow for an account");
+
+/* -- pages ------------------------------------------------------------------------------------- */
+
+static bool has_hooks(const ledger *l)
+{
+    return l->source.map != NULL || l->source.admit != NULL;
+}
+
+void *ledger_pages_take(ledger *l, size_t bytes, size_t alignment)
+{
+    spare *page = l->spares;
+
+    if (page == NULL || bytes != PAGE_BYTES || alignment > PAGE_BYTES)
+        return pages_map(&l->source, bytes, alignment);
+    l->spares = page->next;
+    l->spare_count--;
+    l->bytes_fixed -= PAGE_BYTES;
+    return memset(page, 0, PAGE_BYTES);
+}
+
+void ledger_pages_give(ledger *l, void *memory, size_t bytes)
+{
+    if (bytes != PAGE_BYTES || l->spare_count >= SPARE_MAX || has_hooks(l)) {
+        pages_unmap(&l->source, memory, bytes);
+        return;
+    }
+    spare *page = memory;
+    page->next = l->spares;
+    l->spares = page;
+    l->spare_count++;
+    l->bytes_fixed += PAGE_BYTES;
+}
+
+static void spares_drop(ledger *l)
+{
+    while (l->spares != NULL) {
+        spare *page = l->spares;
+        l->spares = page->next;
+        l->spare_count--;
+        l->bytes_fixed -= PAGE_BYTES;
+        pages_unmap(&l->source, page, PAGE_BYTES);
+    }
+}
+
+void ledger_rest(ledger *l)
+{
+    ledger_lock(l);
+    spares_drop(l);
+    ledger_unlock(l);
+}
 
 /* -- table of slots ---------------------------------------------------------------------------- */
 
@@ -85,7 +146,7 @@ static void table_fill(ledger *l, table *t, size_t head_bytes)
 void *ledger_slot_take(ledger *l)
 {
     if (l->roomy == NULL) {
-        table *fresh = pages_map(&l->source, PAGE_BYTES, PAGE_BYTES);
+        table *fresh = ledger_pages_take(l, PAGE_BYTES, PAGE_BYTES);
         if (fresh == NULL) return NULL;
         table_fill(l, fresh, sizeof *fresh);
     }
@@ -109,7 +170,7 @@ void ledger_slot_give(ledger *l, void *memory)
     if (t->used > 0 || t == &l->first) return;
     table_unlist(l, t);
     l->bytes_fixed -= PAGE_BYTES;
-    pages_unmap(&l->source, t, PAGE_BYTES);
+    ledger_pages_give(l, t, PAGE_BYTES);
 }
 
 /* -- ledger ------------------------------------------------------------------------------------ */
@@ -144,6 +205,7 @@ void ledger_close(ledger *l)
     if (l == NULL) return;
     region_close(&l->root);
     while (l->accounts != NULL) account_close(l->accounts);
+    spares_drop(l);
     pthread_mutex_destroy(&l->lock);
     const ebb_allocator source = l->source;
     pages_unmap(&source, l, PAGE_BYTES);

@@ -11,6 +11,11 @@
  * an account costs no live byte, and the live bytes of a model do not depend on how many regions
  * others have open. A table page goes back to the system with its last slot; the first page with
  * the ledger.
+ *
+ * A few single pages that regions gave back are kept for the next ones: most regions are scratch
+ * that lives for a moment, and two calls of the system cost more than all it does. Spare pages are
+ * fixed too. They go with the ledger, or when it rests; a caller with hooks of its own sees every
+ * page come and go.
  */
 #ifndef EBB_MEM_LEDGER_H
 #define EBB_MEM_LEDGER_H
@@ -87,6 +92,10 @@ void ledger_unlock(const ledger *l);
 
 /* The page source; use under the lock only. */
 const ebb_allocator *ledger_source(const ledger *l);
+
+/* Zeroed pages for a region, and back; see pages.h. Under the lock. */
+void *ledger_pages_take(ledger *l, size_t bytes, size_t alignment);
+void ledger_pages_give(ledger *l, void *memory, size_t bytes);
 
 /* A zeroed slot; NULL: no page. Under the lock. */
 void *ledger_slot_take(ledger *l);

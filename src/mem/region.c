@@ -91,7 +91,7 @@ static void count_down(region *r, uint64_t bytes)
 static void *pages_take(region *r, size_t bytes, size_t alignment)
 {
     if (!fits(r, bytes)) return NULL;
-    void *memory = pages_map(ledger_source(r->owner), bytes, alignment);
+    void *memory = ledger_pages_take(r->owner, bytes, alignment);
     if (memory == NULL) return refuse(r, REFUSAL_SYSTEM, bytes);
     count_up(r, bytes);
     return memory;
@@ -99,7 +99,7 @@ static void *pages_take(region *r, size_t bytes, size_t alignment)
 
 static void pages_give(region *r, void *memory, size_t bytes)
 {
-    pages_unmap(ledger_source(r->owner), memory, bytes);
+    ledger_pages_give(r->owner, memory, bytes);
     count_down(r, bytes);
 }
 

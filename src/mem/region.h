@@ -46,8 +46,11 @@ void     ledger_descriptor_closed(ledger *l);
 uint32_t ledger_threads(const ledger *l);
 uint32_t ledger_descriptors(const ledger *l);
 
-/* Pages of the ledger itself: its own one and the table of region structs. Never part of live. */
+/* Pages of the ledger itself: its own one, the table of region structs, and spare ones (64 KiB at
+ * most). Never part of live. */
 uint64_t ledger_bytes_fixed(const ledger *l);
+/* Gives the spare pages back to the system. */
+void ledger_rest(ledger *l);
 /* Open regions, the root not counted. */
 uint32_t ledger_regions(const ledger *l);
 /* Holds the lock over a fork: before it, after it in the parent, after it in the child. */

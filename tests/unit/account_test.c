@@ -333,6 +333,7 @@ TEST(accounts_are_exact_with_many_threads)
     CHECK_EQ(region_bytes_live(ledger_root(l)), 0);
     account_close(a);
     account_close(b);
+    ledger_rest(l);
     CHECK_EQ(ledger_bytes_fixed(l), PAGE_BYTES);
     ledger_close(l);
 }

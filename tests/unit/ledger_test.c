@@ -1,10 +1,12 @@
 /* ledger_test.c -- the ledger: opening, its own pages, threads and descriptors, fork. */
 #include "harness.h"
 
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "mem/pages.h"
 #include "mem/region.h"
 
 static void *map_never(void *context, size_t bytes, size_t alignment)
@@ -77,6 +79,36 @@ TEST(ledger_table_grows_and_shrinks)
     CHECK_EQ(ledger_regions(t->ledger), 1);
 }
 
+/* A page that a region gave back serves the next one, zeroed. */
+TEST(ledger_keeps_a_few_pages)
+{
+    enum { COUNT = 40, KEPT = PAGES_ASAN ? 0 : 16 };
+    region *regions[COUNT];
+    ledger *l = ledger_open(NULL, 0);
+    region *other = region_open(ledger_root(l), "other", EBB_CLASS_META, 0);
+    CHECK(other != NULL);
+    for (size_t turn = 0; turn < 2; turn++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            regions[i] = region_open(other, "scratch", EBB_CLASS_SCRATCH, 0);
+            unsigned char *memory = region_alloc(regions[i], 1, 4000);
+            CHECK(memory != NULL);
+            for (size_t k = 0; k < 4000; k++) CHECK_EQ(memory[k], 0);
+            memset(memory, 0xA5, 4000);
+        }
+        CHECK_EQ(region_bytes_live(other), COUNT * PAGE_BYTES);
+        for (size_t i = 0; i < COUNT; i++) region_close(regions[i]);
+        CHECK_EQ(region_bytes_live(other), 0);
+        CHECK_EQ(ledger_bytes_fixed(l), (1 + KEPT) * PAGE_BYTES);
+    }
+    ledger_rest(l);
+    CHECK_EQ(ledger_bytes_fixed(l), PAGE_BYTES);
+    CHECK(region_alloc(other, 1, 1) != NULL);
+    region_close(other);
+    ledger_rest(l);
+    CHECK_EQ(ledger_bytes_fixed(l), PAGE_BYTES);
+    ledger_close(l);
+}
+
 TEST(ledger_closes_what_is_left)
 {
     ledger *l = ledger_open(NULL, 0);
@@ -118,5 +150,5 @@ TEST(class_names)
 }
 
 TEST_MAIN(RUN(ledger_opens_or_says_no), RUN(ledger_counts_threads_and_descriptors),
-          RUN(ledger_table_grows_and_shrinks), RUN(ledger_closes_what_is_left),
-          RUN(ledger_survives_a_fork), RUN(class_names))
+          RUN(ledger_table_grows_and_shrinks), RUN(ledger_keeps_a_few_pages),
+          RUN(ledger_closes_what_is_left), RUN(ledger_survives_a_fork), RUN(class_names))

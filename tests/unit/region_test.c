@@ -504,6 +504,7 @@ TEST(region_works_from_many_threads)
         CHECK(result == root);
     }
     CHECK_EQ(region_bytes_live(root), 0);
+    ledger_rest(l);
     CHECK_EQ(ledger_bytes_fixed(l), PAGE_BYTES);
     ledger_close(l);
 }
