@@ -15,6 +15,7 @@
 #include "ebb/arrays.h"
 #include "ebb/build.h"
 #include "ebb/device.h"
+#include "ebb/gradient.h"
 #include "ebb/graph.h"
 #include "ebb/infer.h"
 #include "ebb/manage.h"

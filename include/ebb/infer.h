@@ -14,12 +14,15 @@
  * Reads the text of Keras's model.to_json() as ebb_model_from_json() does, but makes no weights and
  * plans nothing. Writes one JSON object:
  *
- *     {"outputs": [{"name": "dense", "dtype": "float32", "shape": [null, 3], "mask": false}],
+ *     {"told": [{"layer": "dense", "call": 0,
+ *                "tensors": [{"dtype": "float32", "shape": [null, 3]}]}],
+ *      "outputs": [{"name": "dense", "dtype": "float32", "shape": [null, 3], "mask": false}],
  *      "calls": {"dense": 1},
  *      "weights": [{"name": "dense/kernel", "dtype": "float32", "shape": [8, 3],
  *                   "trainable": true}]}
  *
  * Unknown lengths are null, the rows first of all. `mask`: the tensor carries a Keras mask.
+ * `told`: what every call of the model's own layers gives, in an order in which they can be made.
  * `calls`: how many outputs the last call of each layer had. Weights are in the order of
  * ebb_model_weight().
  *

@@ -57,10 +57,13 @@ typedef struct ebb_load_options {
     const char *signature;    /**< of a SavedModel folder: run this one of its graph; NULL = its
                                    layers where tf.keras saved them and ebb has them, else
                                    "serving_default", else "serve", else the only one */
+    bool keeps_states;        /**< stateful recurrent layers go on where the call before ended,
+                                   and calls wait for one another: see ebb_model_states(). Else
+                                   every prediction begins with zeros */
 } ebb_load_options;
 #define EBB_LOAD_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(ebb_load_options), 0, 0, 0, 0, 0, 0, NULL, NULL, false, {0}, NULL                   \
+        sizeof(ebb_load_options), 0, 0, 0, 0, 0, 0, NULL, NULL, false, {0}, NULL, false            \
     }
 
 /** Bytes a load will take, stated without reading a weight. */
@@ -274,6 +277,28 @@ EBB_API ebb_status ebb_model_weight_stored_get(ebb_model model, uint32_t index,
  *  share a scale, so that the two divide element by element. dtype is EBB_DTYPE_NONE for weights
  *  without scales. @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT */
 EBB_API ebb_status ebb_model_weight_scale(ebb_model model, uint32_t index, ebb_tensor_info *info);
+
+/* -- states ------------------------------------------------------------------------------------ */
+
+/**
+ * States of a model's stateful recurrent layers (`stateful=True` in Keras), which predictions,
+ * training and passes read and leave changed. They begin as zeros, and belong to no file.
+ * @return how many; 0 for a stale handle and for a model loaded without keeps_states
+ */
+EBB_API uint32_t ebb_model_states(ebb_model model);
+/** State `index`: its name is that of the layer and a number, "decoder/lstm/state_0".
+ *  @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT */
+EBB_API ebb_status ebb_model_state(ebb_model model, uint32_t index, ebb_tensor_info *info,
+                                   ebb_error *error);
+/** Copies a state out of or into the model, as float32 or any other type. Waits for calls in
+ *  flight. @return EBB_OK; EBB_E_STALE; EBB_E_ARGUMENT; EBB_E_SHAPE; EBB_E_DTYPE */
+EBB_API ebb_status ebb_model_state_get(ebb_model model, uint32_t index, const ebb_view *value,
+                                       ebb_error *error);
+EBB_API ebb_status ebb_model_state_set(ebb_model model, uint32_t index, const ebb_view *value,
+                                       ebb_error *error);
+/** Zeros again: the states of a layer and of all inside it. @param layer  NULL = of all layers
+ *  @return EBB_OK; EBB_E_STALE; EBB_E_NOT_FOUND (no such layer keeps states) */
+EBB_API ebb_status ebb_model_states_reset(ebb_model model, const char *layer, ebb_error *error);
 
 /* -- suspending -------------------------------------------------------------------------------- */
 

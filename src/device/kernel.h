@@ -82,6 +82,7 @@ typedef struct kernel_call {
     void *scratch;
     const tensor_desc *input_descs, *output_descs;
     uint32_t threads;
+    uint32_t run; /* of graphs that draw random numbers: no other run of the model has it */
 } kernel_call;
 
 typedef struct kernel_def {

@@ -69,6 +69,7 @@ typedef struct executable {
     const graph *graph;
     weights *weights;
     uint32_t threads, lanes;
+    bool draws; /* random numbers that no input tells apart from run to run */
     int64_t *symbols;    /* key: values of the free symbols */
     int64_t *dim_values; /* all expressions */
     step *steps;

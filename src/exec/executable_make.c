@@ -168,6 +168,7 @@ static ebb_status make_steps(executable *e, ebb_error *error)
         if (status == EBB_OK)
             status = n->op == OP_scan ? scan_plan(e, s, error) : choose_kernel(e, s, error);
         if (status != EBB_OK) return status;
+        e->draws |= n->op == OP_random && (n->input_count == 0 || n->inputs[0] == VALUE_NONE);
         e->step_count++;
     }
     return EBB_OK;

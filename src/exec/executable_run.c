@@ -170,6 +170,15 @@ static void run_empty(const executable *e, const ebb_view *inputs, const ebb_vie
     }
 }
 
+/* Lanes run at the same time, and the model has executables for several shapes: all count in one
+ * place. */
+static void number_run(const executable *e, const binding *b)
+{
+    const uint32_t run = atomic_fetch_add_explicit(e->weights->runs, 1, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < e->step_count; i++) b->calls[i].run = run;
+}
+
 void executable_run(executable *e, uint32_t lane, const ebb_view *inputs, const ebb_view *outputs)
 {
     binding *b = &e->bindings[lane];
@@ -179,6 +188,7 @@ void executable_run(executable *e, uint32_t lane, const ebb_view *inputs, const 
         return;
     }
     point_externals(e, b, inputs, outputs);
+    if (e->draws) number_run(e, b);
     for (uint32_t i = 0; i < e->step_count; i++) e->steps[i].kernel->run(&b->calls[i]);
     deliver_outputs(e, b, outputs);
     if (e->graph->update_count > 0) store_updates(e, b);

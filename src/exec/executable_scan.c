@@ -62,6 +62,7 @@ static ebb_status make_inner(const executable *e, const step *st, scan_state *s,
     op_scan_symbols(e->graph, st->node, e->dim_values, symbols);
     ebb_status status = weights_open(e->home, e->device, s->a->body, false, &s->literals, error);
     if (status != EBB_OK) return status;
+    s->literals->runs = e->weights->runs;
     filled.weights = s->literals;
     status = executable_make(&filled, &s->inner, error);
     return status == EBB_OK ? make_literals(e, s, error) : status;

@@ -144,6 +144,14 @@ static bool scan_keeps(const tracer *t, const node *n)
     return true;
 }
 
+/* Every pass draws its own numbers. */
+static bool random_keeps(const tracer *t, const node *n)
+{
+    const int axis = batch_axis(t, n->outputs[0]);
+
+    return axis == AXIS_NONE || axis == 0;
+}
+
 static bool node_keeps(const tracer *t, const node *n)
 {
     const value first = n->inputs != NULL && n->input_count > 0 ? n->inputs[0] : VALUE_NONE;
@@ -155,6 +163,10 @@ static bool node_keeps(const tracer *t, const node *n)
         if (axis == AXIS_MIXED) return false;
         any |= axis != AXIS_NONE;
     }
+    if (n->op == OP_iota &&
+        dim_depends(t->graph, ((const iota_attributes *)n->attributes)->start, t->symbol))
+        return false; /* the number of rows as a number */
+    if (n->op == OP_random && n->input_count == 0) return random_keeps(t, n);
     if (!any) return n->output_count == 0 || batch_axis(t, n->outputs[0]) == AXIS_NONE;
     switch (n->op) {
     case OP_one_hot: return true;

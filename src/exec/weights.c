@@ -25,7 +25,7 @@ ebb_status weights_open(region *home, const device *device, const graph *g, bool
 
     *result = NULL;
     if (w == NULL) return region_fail(home, error, "weights", "the table of weights");
-    *w = (weights){.home = home, .device = device, .graph = g};
+    *w = (weights){.home = home, .device = device, .graph = g, .runs = &w->own_runs};
     for (value v = 1; v < g->value_count; v++) {
         w->slot_capacity += g->values[v].is_constant || is_variable(g, v);
     }

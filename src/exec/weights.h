@@ -19,6 +19,8 @@
 #ifndef EBB_EXEC_WEIGHTS_H
 #define EBB_EXEC_WEIGHTS_H
 
+#include <stdatomic.h>
+
 #include "device/device.h"
 #include "tensor/packed.h"
 
@@ -60,6 +62,8 @@ typedef struct weights {
     uint64_t block_bytes;
     uint8_t *block; /* NULL until weights_fill() */
     const packed_reader *packed_from; /* while it is filled; NULL: elements are all there is */
+    atomic_uint own_runs, *runs; /* of graphs that draw random numbers: how many there were, by all
+                                    lanes of all executables; loops count those of their model */
 } weights;
 
 ebb_status weights_open(region *home, const device *device, const graph *g, bool keep_all,

@@ -335,7 +335,7 @@ value op_length(graph *g, dim length);
 
 /* Random numbers of a shape, from a counter-based generator (training, random layers). Input: the
  * stream, an I32 scalar; the numbers are then a function of seed and stream, and of nothing else.
- * Without it every run of a lane gives other numbers. */
+ * Without it the stream is the number of the run, which no other run of the model has. */
 typedef enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_TRUNCATED_NORMAL } random_kind;
 typedef struct random_attributes {
     random_kind kind;

@@ -48,7 +48,7 @@ typedef struct built_model {
     value
         *losses; /* F32 scalars: activity regularizers, ActivityRegularization; Keras's add_loss */
     uint32_t loss_count;
-    /* With has_variables: */
+    /* With has_variables (the states with keeps_states, too): */
     value
         random; /* I32 scalar variable, weight index == weight_count, that random layers take their
                    stream from: it must change from run to run. There also if nothing is random */
@@ -78,6 +78,8 @@ typedef struct assemble_options {
                            gives way to it, as in Keras (functional.py, operation_fn) */
     bool has_variables; /* weights are variables (graph_variable()): never folded or packed, so that
                            runs may change them */
+    bool keeps_states; /* states of stateful layers are variables although weights are not: every
+                          run begins where the one before ended */
     uint64_t seed;      /* of random layers without a seed of their own */
     penalty_function penalty; /* of activity regularizers: penalty_emit() of train/; NULL:
                                  activities are not penalized */
@@ -85,6 +87,11 @@ typedef struct assemble_options {
      * around it ("encoder/dense"), `otherwise` what the file says. NULL: as the file says. */
     bool (*is_trainable)(void *context, const char *title, bool otherwise);
     void *trainable_context;
+    /* Told of each call of the model's own layers (not of models inside it), in the order in which
+     * they are run; the outputs hold until it returns. NULL: nobody asks. */
+    void (*called)(void *context, const graph *g, const char *layer, uint32_t call,
+                   const layer_tensor *outputs, uint32_t count);
+    void *called_context;
 } assemble_options;
 
 /* `options` may be NULL: inference, the first fault is the error. */

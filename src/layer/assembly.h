@@ -31,6 +31,7 @@ typedef struct assembly {
     uint32_t call_count;
     value *unmasked; /* build_mask_drop() */
     uint32_t unmasked_count, unmasked_capacity;
+    enum { TRAINING_OPEN, TRAINING_ON, TRAINING_OFF } training; /* of the calls being made */
     value random; /* the stream; VALUE_NONE without variables */
     update_record *updates;
     uint32_t update_count, update_capacity;
@@ -53,6 +54,11 @@ bool assembly_fail(assembly *a, ebb_status status, const char *where, const char
 bool assembly_no_memory(assembly *a, const char *where);
 
 bool assembly_mask_is_lost(const assembly *a, value v);
+
+static inline bool assembly_keeps_states(const assembly *a)
+{
+    return a->options->has_variables || a->options->keeps_states;
+}
 
 /* -- instance.c
  * ------------------------------------------------------------------------------------ */

@@ -167,8 +167,10 @@ void build_mask_drop(layer_build *b, const layer_tensor *t);
 /* -- training -------------------------------------------------------------------------------------
  */
 
-/* Random numbers, other ones in every run. Each call has a seed of its own: from the layer's "seed"
- * when that is a number, else from assemble_options.seed and the path of the layer. */
+/* Random numbers, other ones in every run unless the configuration says is_fixed. Each call has a
+ * seed of its own: from the layer's "seed" and "draw" when that is a number, else from
+ * assemble_options.seed and the path of the layer. Without variables the stream is the number of
+ * the run (kernel_call.run). */
 value build_random(layer_build *b, const random_attributes *attributes);
 /* 0 with probability `rate`, else 1 / (1 - rate): what dropout multiplies with. `rate` is in
  * [0, 1]. */
@@ -182,7 +184,7 @@ value build_dropout(layer_build *b, value x, double rate, const shape *noise);
 void build_update(layer_build *b, const char *name, value next);
 void build_weight_update(layer_build *b, layer_weight *w, value next);
 /* State number 0, 1, ... of the layer: a variable that is no weight of the model and begins as
- * zeros. Its value; VALUE_NONE where there are no variables. */
+ * zeros. Its value; VALUE_NONE where states are not kept. */
 value build_state(layer_build *b, uint32_t number, const shape *s);
 void build_state_update(layer_build *b, uint32_t number, value next);
 

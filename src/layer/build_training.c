@@ -47,16 +47,18 @@ static uint64_t text_hash(const char *text)
     return hash;
 }
 
+/* Operations that draw from one generator have its seed, and a number of their own. */
 static uint64_t next_seed(layer_build *b)
 {
     layer_instance *i = b->instance;
     const json *own = json_get(i->source->config, "seed");
     const bool has_own = own != NULL && own->kind == JSON_INTEGER;
+    const int64_t draw = json_integer(json_get(i->source->config, "draw"), 0);
     const uint64_t first =
         has_own ? (uint64_t)own->as.integer
                 : mixed(b->assembly->options->seed + 0x9E3779B97F4A7C15u) ^ text_hash(i->path);
 
-    return mixed(mixed(first) + ++i->random_count);
+    return mixed(mixed(first) + (uint64_t)draw * 0x9E3779B97F4A7C15u + ++i->random_count);
 }
 
 value build_random(layer_build *b, const random_attributes *attributes)
@@ -65,7 +67,9 @@ value build_random(layer_build *b, const random_attributes *attributes)
 
     if (!graph_ok(b->graph)) return VALUE_NONE;
     own.seed = next_seed(b);
-    return op_random_stream(b->graph, &own, b->assembly->random);
+    const bool is_fixed = json_boolean(json_get(b->instance->source->config, "is_fixed"), false);
+    const value stream = is_fixed ? graph_scalar_i32(b->graph, 0) : b->assembly->random;
+    return op_random_stream(b->graph, &own, stream);
 }
 
 static value kept(layer_build *b, double rate, const shape *s)
@@ -217,7 +221,7 @@ value build_state(layer_build *b, uint32_t number, const shape *s)
 {
     assembly *a = b->assembly;
 
-    if (!graph_ok(b->graph) || !a->options->has_variables) return VALUE_NONE;
+    if (!graph_ok(b->graph) || !assembly_keeps_states(a)) return VALUE_NONE;
     const char *path = state_path(b, number);
     if (path == NULL) return no_memory(b), VALUE_NONE;
     const uint32_t k = state_find(a, path);
@@ -229,7 +233,7 @@ void build_state_update(layer_build *b, uint32_t number, value next)
 {
     assembly *a = b->assembly;
 
-    if (!graph_ok(b->graph) || !a->options->has_variables) return;
+    if (!graph_ok(b->graph) || !assembly_keeps_states(a)) return;
     const char *path = state_path(b, number);
     const uint32_t k = path != NULL ? state_find(a, path) : 0;
     if (path == NULL || k == a->state_count) {
@@ -243,6 +247,29 @@ void build_state_update(layer_build *b, uint32_t number, value next)
 /* -- penalties -----------------------------------------------------------------------------------
  */
 
+static bool loss_keep(layer_build *b, value loss)
+{
+    assembly *a = b->assembly;
+    value *larger = grown(b->home, a->losses, a->loss_count, &a->loss_capacity, sizeof *larger);
+
+    if (larger == NULL) return no_memory(b);
+    a->losses = larger;
+    a->losses[a->loss_count++] = loss;
+    return graph_ok(b->graph);
+}
+
+/* The tensors after the first are losses. */
+static bool losses_add(layer_build *b, const layer_call *call)
+{
+    for (uint32_t k = 1; k < call->input_count; k++) {
+        const value x = build_f32(b, call->inputs[k].v);
+        const uint32_t axes = graph_ok(b->graph) ? (1u << graph_rank(b->graph, x)) - 1 : 0;
+        if (!loss_keep(b, axes != 0 ? op_reduce(b->graph, REDUCE_SUM, x, axes, false) : x))
+            return false;
+    }
+    return true;
+}
+
 bool build_penalty(layer_build *b, const json *regularizer, value x)
 {
     assembly *a = b->assembly;
@@ -254,11 +281,7 @@ bool build_penalty(layer_build *b, const json *regularizer, value x)
     if (!graph_ok(g)) return false;
     if (graph_rank(g, x) > 0)
         loss = op_div(g, loss, build_f32(b, op_length(g, graph_dim(g, x, 0))));
-    value *larger = grown(b->home, a->losses, a->loss_count, &a->loss_capacity, sizeof *larger);
-    if (larger == NULL) return no_memory(b);
-    a->losses = larger;
-    a->losses[a->loss_count++] = loss;
-    return graph_ok(g);
+    return loss_keep(b, loss);
 }
 
 /* ActivityRegularization has the factors in its own configuration. */
@@ -291,6 +314,7 @@ bool activities_penalize(layer_build *b, const layer_call *call)
 
     if (b->assembly->options->penalty == NULL || i->source->is_operation) return true;
     if (strcmp(name, "MultiHeadAttention") == 0) return true; /* only its projections are */
+    if (strcmp(name, "AddLoss") == 0) return losses_add(b, call);
     if (strcmp(name, "ActivityRegularization") == 0) regularizer = factors_regularizer(b);
     for (uint32_t k = 0; k < call->output_count; k++) {
         if (!build_penalty(b, regularizer, call->outputs[k].v)) return false;
@@ -330,6 +354,7 @@ bool training_end(assembly *a, built_model *model)
         layer_weight *w = a->states[i];
         w->index = model->weight_count + 1 + i;
         a->graph->values[w->v].index = w->index;
+        if (!a->options->has_variables) graph_update(a->graph, w->v, w->latest);
     }
-    return true;
+    return graph_ok(a->graph);
 }

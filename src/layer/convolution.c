@@ -19,10 +19,10 @@ typedef struct convolution {
     activation activation;
 } convolution;
 
-#define FIELDS_SPATIAL                                                                             \
+#define FIELDS_SPATIAL(paddings)                                                                   \
     {"kernel_size", FIELD_INTS, offsetof(convolution, kernel_size), true, 0, NULL},                \
         {"strides", FIELD_INTS, offsetof(convolution, strides), false, 0, NULL},                   \
-        {"padding", FIELD_CHOICE, offsetof(convolution, padding), false, 0, "valid|same|causal"},  \
+        {"padding", FIELD_CHOICE, offsetof(convolution, padding), false, 0, paddings},             \
         FIELD_DATA_FORMAT(convolution),                                                            \
         {"dilation_rate", FIELD_INTS, offsetof(convolution, dilation_rate), false, 0, NULL},       \
         {"activation", FIELD_ACTIVATION, offsetof(convolution, activation), false, 0, NULL},       \
@@ -36,9 +36,22 @@ typedef struct convolution {
 #define FIELD_FILTERS {"filters", FIELD_I64, offsetof(convolution, filters), true, 0, NULL}
 /* clang-format on */
 
+/* Keras 3 has "causal" for Conv1D alone, Keras 2 for the other layers with one axis, too. */
+#define SAME           "valid|same"
+#define SAME_OR_CAUSAL SAME "|causal"
+
+static const layer_field conv1d_fields[] = {
+    FIELD_FILTERS,
+    FIELDS_SPATIAL(SAME_OR_CAUSAL),
+    FIELDS_KERNEL,
+    {"groups", FIELD_I64, offsetof(convolution, groups), false, 1, NULL},
+    FIELD_UNUSED("lora_rank"),
+    FIELD_UNUSED("lora_alpha"),
+    FIELD_END,
+};
 static const layer_field conv_fields[] = {
     FIELD_FILTERS,
-    FIELDS_SPATIAL,
+    FIELDS_SPATIAL(SAME),
     FIELDS_KERNEL,
     {"groups", FIELD_I64, offsetof(convolution, groups), false, 1, NULL},
     FIELD_UNUSED("lora_rank"),
@@ -47,23 +60,36 @@ static const layer_field conv_fields[] = {
 };
 static const layer_field conv_transpose_fields[] = {
     FIELD_FILTERS,
-    FIELDS_SPATIAL,
+    FIELDS_SPATIAL(SAME),
     FIELDS_KERNEL,
     {"output_padding", FIELD_INTS, offsetof(convolution, output_padding), false, 0, NULL},
     FIELD_UNUSED("groups"), /* written by Keras 2, always 1 */
     FIELD_END,
 };
-static const layer_field depthwise_fields[] = {
-    FIELDS_SPATIAL,
+static const layer_field depthwise1d_fields[] = {
+    FIELDS_SPATIAL(SAME_OR_CAUSAL),
     FIELDS_DEPTHWISE,
     FIELDS_KERNEL, /* Keras 2 writes both spellings */
     FIELD_UNUSED("groups"),
     FIELD_UNUSED("filters"),
     FIELD_END,
 };
+static const layer_field depthwise_fields[] = {
+    FIELDS_SPATIAL(SAME),
+    FIELDS_DEPTHWISE,
+    FIELDS_KERNEL, /* Keras 2 writes both spellings */
+    FIELD_UNUSED("groups"),
+    FIELD_UNUSED("filters"),
+    FIELD_END,
+};
+static const layer_field separable1d_fields[] = {
+    FIELD_FILTERS, FIELDS_SPATIAL(SAME_OR_CAUSAL),           FIELDS_DEPTHWISE,
+    FIELDS_KERNEL, FIELD_INITIALIZER(pointwise_initializer), FIELD_UNUSED("groups"),
+    FIELD_END,
+};
 static const layer_field separable_fields[] = {
     FIELD_FILTERS,
-    FIELDS_SPATIAL,
+    FIELDS_SPATIAL(SAME),
     FIELDS_DEPTHWISE,
     FIELDS_KERNEL,
     FIELD_INITIALIZER(pointwise_initializer),
@@ -89,9 +115,6 @@ static bool window_read(layer_build *b, const convolution *c, layer_call *call, 
         !lowering_ints(b, &c->strides, spatial, 1, 1, "strides", w->strides) ||
         !lowering_ints(b, &c->dilation_rate, spatial, 1, 1, "dilation_rate", w->dilations)) {
         return false;
-    }
-    if (c->padding == PADDING_CAUSAL && spatial != 1) {
-        return layer_fail(b, EBB_E_FORMAT, "padding \"causal\" is for one spatial axis only");
     }
     if (c->data_format == CHANNELS_FIRST) w->x = build_channels_last(b, w->x);
     w->channels = build_known_dim(b, w->x, -1, "channels");
@@ -178,8 +201,8 @@ static bool conv3d_build(layer_build *b, const void *config, layer_call *call)
 }
 
 const layer_def layer_def_conv1d = {
-    "Conv1D",    "convolution", "Convolution1D", sizeof(convolution),
-    conv_fields, MASK_DROPS,    conv1d_build};
+    "Conv1D",      "convolution", "Convolution1D", sizeof(convolution),
+    conv1d_fields, MASK_DROPS,    conv1d_build};
 const layer_def layer_def_conv2d = {
     "Conv2D",    "convolution", "Convolution2D", sizeof(convolution),
     conv_fields, MASK_DROPS,    conv2d_build};
@@ -216,8 +239,6 @@ static bool conv_transpose_build(layer_build *b, const convolution *c, layer_cal
         !lowering_ints(b, &c->output_padding, spatial, 0, 0, "output_padding", output_padding)) {
         return false;
     }
-    if (c->padding == PADDING_CAUSAL)
-        return layer_fail(b, EBB_E_FORMAT, "padding: expected \"valid\" or \"same\"");
     for (uint32_t i = 0; i < spatial; i++) {
         attributes.strides[i] = w.strides[i];
         attributes.dilations[i] = w.dilations[i];
@@ -315,15 +336,15 @@ static bool separable_conv2d_build(layer_build *b, const void *config, layer_cal
     return separable_build(b, config, call, 2);
 }
 
-const layer_def layer_def_depthwise_conv1d = {"DepthwiseConv1D",     "convolution",    NULL,
-                                              sizeof(convolution),   depthwise_fields, MASK_DROPS,
+const layer_def layer_def_depthwise_conv1d = {"DepthwiseConv1D",     "convolution",      NULL,
+                                              sizeof(convolution),   depthwise1d_fields, MASK_DROPS,
                                               depthwise_conv1d_build};
 const layer_def layer_def_depthwise_conv2d = {"DepthwiseConv2D",     "convolution",    NULL,
                                               sizeof(convolution),   depthwise_fields, MASK_DROPS,
                                               depthwise_conv2d_build};
 const layer_def layer_def_separable_conv1d = {
-    "SeparableConv1D", "convolution", "SeparableConvolution1D", sizeof(convolution),
-    separable_fields,  MASK_DROPS,    separable_conv1d_build};
+    "SeparableConv1D",  "convolution", "SeparableConvolution1D", sizeof(convolution),
+    separable1d_fields, MASK_DROPS,    separable_conv1d_build};
 const layer_def layer_def_separable_conv2d = {
     "SeparableConv2D", "convolution", "SeparableConvolution2D", sizeof(convolution),
     separable_fields,  MASK_DROPS,    separable_conv2d_build};

@@ -165,6 +165,25 @@ static bool adapters_check(assembly *a, const layer_instance *i)
                          "leave lora_rank out to train its whole kernel");
 }
 
+static bool training_is_on(const assembly *a)
+{
+    return a->training == TRAINING_OPEN ? a->options->is_training : a->training == TRAINING_ON;
+}
+
+/* Written in a layer's own call, training=True holds also where the model predicts, for the layer
+ * and all in it; an ordinary `training` of a functional model gives way (assemble_options). The
+ * argument is taken out. */
+static void training_fix(assembly *a, layer_call *call)
+{
+    const uint32_t last = call->argument_count - 1;
+
+    if (call->argument_count == 0 || call->arguments[last].name == NULL ||
+        strcmp(call->arguments[last].name, "training_fixed") != 0)
+        return;
+    a->training = json_boolean(call->arguments[last].literal, false) ? TRAINING_ON : TRAINING_OFF;
+    call->argument_count = last;
+}
+
 static bool layer_build_call(assembly *a, layer_instance *i, uint32_t depth, layer_call *call)
 {
     if (!adapters_check(a, i)) return false;
@@ -174,7 +193,7 @@ static bool layer_build_call(assembly *a, layer_instance *i, uint32_t depth, lay
                      .keras_major = a->keras_major,
                      .scope = "",
                      .depth = depth,
-                     .is_training = a->options->is_training,
+                     .is_training = training_is_on(a),
                      .assembly = a};
     if (i->def->build(&b, i->config, call) && graph_ok(a->graph) &&
         (call->is_bare || activities_penalize(&b, call)))
@@ -267,12 +286,15 @@ bool instance_call(assembly *a, layer_instance *i, uint32_t depth, layer_call *c
                              "the model makes more than %d layer calls", ASSEMBLY_CALLS_MAX);
     }
     const char *outer = a->graph->scope;
+    const int training = a->training;
     a->graph->scope = i->title;
+    training_fix(a, call);
     if (call->output_count == 0) call->output_count = 1;
     bool good =
         i->model != NULL ? model_call(a, i, depth, call) : layer_build_call(a, i, depth, call);
     if (good && i->model != NULL && !outputs_exist(call)) good = false;
     good = good && outputs_complete(a, i, call) && shapes_keep(a, i, call);
     a->graph->scope = outer;
+    a->training = training;
     return good;
 }

@@ -32,9 +32,13 @@ static const layer_def *const operations[] = {
 #undef OPERATION
 };
 
-/* Layers that Keras does not have: found by name, and not among those that are listed. */
-extern const layer_def layer_def_variable;
-static const layer_def *const own_layers[] = {&layer_def_variable};
+/* Layers that are not in keras.layers: found by name, and not among those that are listed. */
+extern const layer_def layer_def_variable, layer_def_layer_scale, layer_def_stochastic_depth,
+    layer_def_custom_scale_layer, layer_def_add_loss;
+static const layer_def *const own_layers[] = {
+    &layer_def_variable,           &layer_def_layer_scale, &layer_def_stochastic_depth,
+    &layer_def_custom_scale_layer, &layer_def_add_loss,
+};
 
 #define COUNT(table) ((uint32_t)(sizeof(table) / sizeof((table)[0])))
 

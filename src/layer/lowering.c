@@ -221,6 +221,23 @@ value lowering_filled(layer_build *b, ebb_dtype dtype, bool on, const shape *s)
     return op_broadcast(b->graph, graph_constant(b->graph, dtype, &scalar, data), s);
 }
 
+bool lowering_noise(layer_build *b, const int_list *given, value x, shape *noise)
+{
+    *noise = *graph_shape(b->graph, x);
+    if (given->count == 0) return true;
+    if (given->count != noise->rank) {
+        return layer_fail(b, EBB_E_SHAPE, "noise_shape: expected %" PRIu32 " lengths, got %" PRIu32,
+                          noise->rank, given->count);
+    }
+    for (uint32_t i = 0; i < noise->rank; i++) {
+        if (given->items[i] == INT_LIST_NULL) continue;
+        if (given->items[i] <= 0)
+            return layer_fail(b, EBB_E_FORMAT, "noise_shape: expected positive lengths");
+        noise->dims[i] = given->items[i];
+    }
+    return true;
+}
+
 value lowering_unit(layer_build *b, value x, uint32_t axes, double epsilon)
 {
     graph *g = b->graph;

@@ -68,6 +68,9 @@ value lowering_move_axis(layer_build *b, value v, uint32_t from, uint32_t to);
 /* A vector or tensor of one number. */
 value lowering_filled(layer_build *b, ebb_dtype dtype, bool on, const shape *s);
 
+/* The shape of dropout's noise: lengths as given, x's where they are null; none given: as x. */
+bool lowering_noise(layer_build *b, const int_list *given, value x, shape *noise);
+
 /* -- arithmetic -------------------------------------------------------------------------------- */
 
 /* x / max(|x|, epsilon) over the axes together, |x| the Euclidean norm. */

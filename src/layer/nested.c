@@ -254,6 +254,12 @@ static bool outputs_keep(runner *r, call_state *c, const layer_call *call)
     if (c->outputs == NULL) return assembly_no_memory(r->a, title_of(r, c->layer));
     memcpy(c->outputs, call->outputs, call->output_count * sizeof call->outputs[0]);
     c->output_count = call->output_count;
+    const assemble_options *options = r->a->options;
+    if (options->called != NULL && r->depth == 0) {
+        options->called(options->called_context, r->a->graph,
+                        r->m->config->layers[c->layer].name, c->node, c->outputs,
+                        c->output_count);
+    }
     return true;
 }
 

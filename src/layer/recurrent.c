@@ -4,8 +4,8 @@
  * output of the same step, so the whole sequence can be made first. Masked steps stay masked all
  * the way up, and what a cell puts out there is never used.
  * stateful: where weights are variables, so are the states: a batch begins where the one before
- * ended. Every prediction starts from zeros, as Keras does after reset_states(): files do not keep
- * the states, and predictions here do not depend on earlier ones.
+ * ended. A prediction starts from zeros, as Keras does after reset_states(), unless the model is
+ * asked to keep states (ebb_load_options.keeps_states); files do not keep them.
  * Source: Keras 3, keras/src/layers/rnn/{rnn,simple_rnn,lstm,gru}.py; time_major: tf_keras. */
 #include "layer/recurrent.h"
 
@@ -99,7 +99,7 @@ bool sequence_begin(layer_build *b, const rnn_options *o, const layer_call *call
     s->return_sequences = o->return_sequences;
     s->zero_output_for_mask = o->zero_output_for_mask;
     s->owner = *b;
-    s->is_kept = o->stateful && b->assembly->options->has_variables;
+    s->is_kept = o->stateful && assembly_keeps_states(b->assembly);
     return mask_read(b, o, call, s) && states_read(b, call, s);
 }
 
@@ -201,7 +201,7 @@ static const layer_field rnn_fields[] = {
 /* Every plain cell of a cell, in order. */
 typedef struct chain {
     layer_instance *cells[SEQUENCE_STATES_MAX];
-    rnn_kind kinds[SEQUENCE_STATES_MAX];
+    rnn_kind kinds[SEQUENCE_STATES_MAX]; /* where the cell is no model */
     uint32_t count, state_count;
 } chain;
 
@@ -216,6 +216,17 @@ static layer_build build_within(const layer_build *b, layer_instance *child)
     return inner;
 }
 
+static bool chain_append(layer_build *b, layer_instance *cell, rnn_kind kind, uint32_t states,
+                         chain *all)
+{
+    if (all->state_count + states > SEQUENCE_STATES_MAX)
+        return layer_fail(b, EBB_E_UNSUPPORTED, "more than %d states", SEQUENCE_STATES_MAX);
+    all->cells[all->count] = cell;
+    all->kinds[all->count++] = kind;
+    all->state_count += states;
+    return true;
+}
+
 /* Recursion: stacks within stacks, LAYER_DEPTH_MAX as build_child() checks. */
 static bool chain_add(layer_build *b, layer_instance *cell, chain *all)
 {
@@ -224,18 +235,15 @@ static bool chain_add(layer_build *b, layer_instance *cell, chain *all)
     uint32_t count = 0;
     rnn_kind kind;
 
+    if (traced_cell_states(cell) > 0)
+        return chain_append(b, cell, RNN_SIMPLE, traced_cell_states(cell), all);
     if (cell_kind_of(cell, &kind)) {
         if (b->assembly->options->penalty != NULL &&
             !json_is_null(json_get(cell->source->config, "activity_regularizer"))) {
             return layer_fail(b, EBB_E_UNSUPPORTED,
                               "activity_regularizer of a cell: give it to the RNN around it");
         }
-        if (all->state_count + cell_state_count(kind) > SEQUENCE_STATES_MAX)
-            return layer_fail(b, EBB_E_UNSUPPORTED, "more than %d states", SEQUENCE_STATES_MAX);
-        all->cells[all->count] = cell;
-        all->kinds[all->count++] = kind;
-        all->state_count += cell_state_count(kind);
-        return true;
+        return chain_append(b, cell, kind, cell_state_count(kind), all);
     }
     if (!stack_is(cell)) {
         return layer_fail(b, EBB_E_UNSUPPORTED, "expected a recurrent cell, found a layer of %s",
@@ -261,11 +269,14 @@ static bool chain_run(layer_build *b, const chain *all, sequence *s)
     for (uint32_t i = 0; i < all->count; i++) {
         const bool is_last = i + 1 == all->count;
         layer_build inner = build_within(b, all->cells[i]);
+        const uint32_t traced = traced_cell_states(all->cells[i]);
 
         s->return_sequences = !is_last || return_sequences;
         s->zero_output_for_mask = is_last && zeroes;
-        if (!cell_run(&inner, all->kinds[i], all->cells[i]->config, s, first)) return false;
-        first += cell_state_count(all->kinds[i]);
+        if (traced > 0 ? !traced_cell_run(b, all->cells[i], s, first)
+                       : !cell_run(&inner, all->kinds[i], all->cells[i]->config, s, first))
+            return false;
+        first += traced > 0 ? traced : cell_state_count(all->kinds[i]);
         s->x = s->y;
     }
     return true;
@@ -279,8 +290,10 @@ static bool rnn_build(layer_build *b, const void *config, layer_call *call)
     sequence s;
 
     if (cell == NULL || !chain_add(b, cell, &all)) return false;
-    return sequence_begin(b, &c->rnn, call, 3, all.state_count, &s) && chain_run(b, &all, &s) &&
-           sequence_end(b, &c->rnn, call, &s);
+    const bool is_traced = traced_cell_states(all.cells[0]) > 0 && call->input_count > 0;
+    const uint32_t rank = is_traced ? graph_rank(b->graph, call->inputs[0].v) : 3;
+    return sequence_begin(b, &c->rnn, call, rank < 2 ? 3 : rank, all.state_count, &s) &&
+           chain_run(b, &all, &s) && sequence_end(b, &c->rnn, call, &s);
 }
 
 const layer_def layer_def_rnn = {"RNN",      "recurrent", NULL,     sizeof(rnn),

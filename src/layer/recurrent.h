@@ -99,6 +99,13 @@ bool stack_children(layer_build *b, const json *cells, layer_instance ***childre
 bool stack_is(const layer_instance *i);
 const json *stack_cells(const layer_instance *i);
 
+/* -- recurrent_traced.c ------------------------------------------------------------------------ */
+
+/* How many states a cell that is a model has; 0: the layer is none. */
+uint32_t traced_cell_states(const layer_instance *i);
+/* Runs it over s->x, whose length must be known. `b`: of the layer that holds the cell. */
+bool traced_cell_run(layer_build *b, layer_instance *cell, sequence *s, uint32_t first);
+
 /* -- recurrent_loop.c -------------------------------------------------------------------------- */
 
 /* One step: x is what the step gets of the sequence, states are replaced; the output is the first

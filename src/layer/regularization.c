@@ -4,7 +4,6 @@
  * Source: Keras 3, keras/src/layers/regularization/. */
 #include "layer/lowering.h"
 
-#include <inttypes.h>
 #include <math.h>
 
 /* The alpha and scale of SELU. */
@@ -35,23 +34,6 @@ static const layer_field activity_fields[] = {
 
 /* -- shapes of the noise ------------------------------------------------------------------------
  */
-
-static bool noise_read(layer_build *b, const int_list *given, value x, shape *noise)
-{
-    *noise = *graph_shape(b->graph, x);
-    if (given->count == 0) return true;
-    if (given->count != noise->rank) {
-        return layer_fail(b, EBB_E_SHAPE, "noise_shape: expected %" PRIu32 " lengths, got %" PRIu32,
-                          noise->rank, given->count);
-    }
-    for (uint32_t i = 0; i < noise->rank; i++) {
-        if (given->items[i] == INT_LIST_NULL) continue;
-        if (given->items[i] <= 0)
-            return layer_fail(b, EBB_E_FORMAT, "noise_shape: expected positive lengths");
-        noise->dims[i] = given->items[i];
-    }
-    return true;
-}
 
 /* One number for a whole channel of an item. */
 static shape channel_noise(const graph *g, value x, bool is_first)
@@ -87,7 +69,7 @@ static bool dropout_build(layer_build *b, const void *config, layer_call *call)
     shape noise;
 
     if (is_off) return lowering_identity(b, config, call);
-    if (x == VALUE_NONE || !noise_read(b, &c->noise_shape, x, &noise)) return false;
+    if (x == VALUE_NONE || !lowering_noise(b, &c->noise_shape, x, &noise)) return false;
     return lowering_done(b, call, build_dropout(b, x, c->rate, &noise));
 }
 
@@ -161,7 +143,7 @@ static bool alpha_dropout_build(layer_build *b, const void *config, layer_call *
     shape noise;
 
     if (is_off) return lowering_identity(b, config, call);
-    if (x == VALUE_NONE || !noise_read(b, &c->noise_shape, x, &noise)) return false;
+    if (x == VALUE_NONE || !lowering_noise(b, &c->noise_shape, x, &noise)) return false;
     if (c->rate == 1) return layer_fail(b, EBB_E_UNSUPPORTED, "rate: 1 leaves nothing to restore");
     const double scale = 1 / sqrt((1 - c->rate) * (1 + c->rate * lowest * lowest));
     const unary_attributes restore = {UNARY_AFFINE, (float)scale,

@@ -39,39 +39,41 @@ typedef struct weight_rule {
                             about the weight */
     const json *otherwise; /* NULL: what fits its type */
     bool has_no_penalty;   /* neither regularizer nor constraint */
+    const char *number;    /* the key of the number it begins as; NULL: it has an initializer */
 } weight_rule;
 
 /* The first that fits. */
 static const weight_rule rules[] = {
-    {"Variable", NULL, "", NULL, false},
-    {"DepthwiseConv1D|DepthwiseConv2D", "kernel", "depthwise", &glorot_uniform, false},
-    {NULL, "kernel", "kernel", &glorot_uniform, false},
-    {NULL, "recurrent_kernel", "recurrent", &orthogonal, false},
-    {NULL, "depthwise_kernel", "depthwise", &glorot_uniform, false},
-    {NULL, "pointwise_kernel", "pointwise", &glorot_uniform, false},
-    {NULL, "bias", "bias", &zeros, false},
-    {NULL, "gamma", "gamma", &ones, false},
-    {NULL, "beta", "beta", &zeros, false},
-    {NULL, "moving_mean", "moving_mean", &zeros, true},
-    {NULL, "moving_variance", "moving_variance", &ones, true},
-    {NULL, "moving_stddev", NULL, &ones, true},
-    {NULL, "renorm_mean", NULL, &zeros, true},
-    {NULL, "renorm_stddev", NULL, &ones, true},
-    {NULL, "embeddings", "embeddings", &uniform, false},
-    {NULL, "reverse_embeddings", "embeddings", &uniform, true},
-    {NULL, "alpha", "alpha", &zeros, false},
-    {"AdditiveAttention", "scale", NULL, &glorot_uniform, true},
-    {NULL, "scale", NULL, &ones, true},
-    {NULL, "concat_score_weight", NULL, &ones, true},
-    {NULL, "vector_u", NULL, &truncated_normal, true},
-    {NULL, "mean", NULL, &zeros, true},
-    {NULL, "variance", NULL, &ones, true},
-    {NULL, "count", NULL, &zeros, true},
+    {"Variable", NULL, "", NULL, false, NULL},
+    {"LayerScale", "gamma", NULL, &ones, true, "init_values"},
+    {"DepthwiseConv1D|DepthwiseConv2D", "kernel", "depthwise", &glorot_uniform, false, NULL},
+    {NULL, "kernel", "kernel", &glorot_uniform, false, NULL},
+    {NULL, "recurrent_kernel", "recurrent", &orthogonal, false, NULL},
+    {NULL, "depthwise_kernel", "depthwise", &glorot_uniform, false, NULL},
+    {NULL, "pointwise_kernel", "pointwise", &glorot_uniform, false, NULL},
+    {NULL, "bias", "bias", &zeros, false, NULL},
+    {NULL, "gamma", "gamma", &ones, false, NULL},
+    {NULL, "beta", "beta", &zeros, false, NULL},
+    {NULL, "moving_mean", "moving_mean", &zeros, true, NULL},
+    {NULL, "moving_variance", "moving_variance", &ones, true, NULL},
+    {NULL, "moving_stddev", NULL, &ones, true, NULL},
+    {NULL, "renorm_mean", NULL, &zeros, true, NULL},
+    {NULL, "renorm_stddev", NULL, &ones, true, NULL},
+    {NULL, "embeddings", "embeddings", &uniform, false, NULL},
+    {NULL, "reverse_embeddings", "embeddings", &uniform, true, NULL},
+    {NULL, "alpha", "alpha", &zeros, false, NULL},
+    {"AdditiveAttention", "scale", NULL, &glorot_uniform, true, NULL},
+    {NULL, "scale", NULL, &ones, true, NULL},
+    {NULL, "concat_score_weight", NULL, &ones, true, NULL},
+    {NULL, "vector_u", NULL, &truncated_normal, true, NULL},
+    {NULL, "mean", NULL, &zeros, true, NULL},
+    {NULL, "variance", NULL, &ones, true, NULL},
+    {NULL, "count", NULL, &zeros, true, NULL},
 };
 
 static const weight_rule *rule_find(const char *class_name, const char *weight)
 {
-    static const weight_rule other = {NULL, NULL, NULL, &glorot_uniform, true};
+    static const weight_rule other = {NULL, NULL, NULL, &glorot_uniform, true, NULL};
 
     for (size_t k = 0; k < sizeof rules / sizeof rules[0]; k++) {
         const weight_rule *r = &rules[k];
@@ -109,6 +111,7 @@ void weight_settings_read(const layer_instance *i, layer_weight *w)
     const json *config = i->source->config;
     const weight_rule *r = rule_find(i->def->name, w->name);
     const json *given = r->prefix != NULL ? setting(config, r->prefix, "initializer") : NULL;
+    if (r->number != NULL) given = json_get(config, r->number);
     const json *fallback = dtype_is_float(w->dtype) ? &glorot_uniform : &zeros;
 
     const json *otherwise = r->otherwise != NULL ? r->otherwise : fallback;

@@ -15,28 +15,52 @@ static void put_type(text_writer *w, ebb_dtype dtype)
     text_json_string(w, ebb_dtype_name(dtype));
 }
 
+static void put_dims(text_writer *w, const shape *s)
+{
+    for (uint32_t k = 0; k < s->rank; k++) {
+        if (k > 0) text_put(w, ", ");
+        if (dim_known(s->dims[k]))
+            text_format(w, "%" PRId64, s->dims[k]);
+        else
+            text_put(w, "null");
+    }
+}
+
 static void put_outputs(text_writer *w, const built_model *built)
 {
     const graph *g = built->graph;
 
-    text_put(w, "{\"outputs\": [");
+    text_put(w, ", \"outputs\": [");
     for (uint32_t i = 0; i < built->output_count; i++) {
-        const shape *s = graph_shape(g, g->outputs[i]);
         text_put(w, i > 0 ? ", {\"name\": " : "{\"name\": ");
         text_json_string(w, built->outputs[i].name != NULL ? built->outputs[i].name : "");
         put_type(w, built->outputs[i].dtype);
         text_put(w, ", \"shape\": [");
-        for (uint32_t k = 0; k < s->rank; k++) {
-            if (k > 0) text_put(w, ", ");
-            if (dim_known(s->dims[k]))
-                text_format(w, "%" PRId64, s->dims[k]);
-            else
-                text_put(w, "null");
-        }
+        put_dims(w, graph_shape(g, g->outputs[i]));
         text_put(w, built->outputs[i].mask != VALUE_NONE ? "], \"mask\": true}"
                                                          : "], \"mask\": false}");
     }
     text_put(w, "]");
+}
+
+/* Writes what one call gave; the context is the text. */
+static void put_call(void *context, const graph *g, const char *layer, uint32_t call,
+                     const layer_tensor *outputs, uint32_t count)
+{
+    text_writer *w = context;
+
+    if (w->failed) return;
+    text_put(w, w->text[w->length - 1] == '[' ? "{\"layer\": " : ", {\"layer\": ");
+    text_json_string(w, layer);
+    text_format(w, ", \"call\": %" PRIu32 ", \"tensors\": [", call);
+    for (uint32_t i = 0; i < count; i++) {
+        text_put(w, i > 0 ? ", {\"dtype\": " : "{\"dtype\": ");
+        text_json_string(w, ebb_dtype_name(outputs[i].declared));
+        text_put(w, ", \"shape\": [");
+        put_dims(w, graph_shape(g, outputs[i].v));
+        text_put(w, "]}");
+    }
+    text_put(w, "]}");
 }
 
 /* How many outputs the last call of each layer had. */
@@ -79,11 +103,14 @@ static ebb_status infer(region *work, const recipe *p, text_writer *w, ebb_error
 {
     description *d = NULL;
     built_model *built = NULL;
+    const assemble_options options = {.called = put_call, .called_context = w};
     ebb_status status = recipe_read(work, p, &d, error);
 
-    if (status == EBB_OK) status = assemble_model(work, d, NULL, &built, error);
-    if (status != EBB_OK) return status;
     text_begin(w, work);
+    text_put(w, "{\"told\": [");
+    if (status == EBB_OK) status = assemble_model(work, d, &options, &built, error);
+    if (status != EBB_OK) return status;
+    text_put(w, "]");
     put_outputs(w, built);
     put_calls(w, built);
     put_weights(w, built);

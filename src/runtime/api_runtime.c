@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "mem/handle.h"
+#include "runtime/passes.h"
 #include "runtime/report.h"
 
 ebb_status ebb_runtime_open(const ebb_runtime_options *options, ebb_runtime *handle,
@@ -43,7 +44,7 @@ ebb_status ebb_trim(ebb_runtime handle, ebb_receipt *receipt)
     if (r == NULL) return EBB_E_STALE;
     pthread_mutex_lock(&r->mutex);
     for (model *m = r->models; m != NULL; m = m->next) {
-        local.bytes[EBB_CLASS_ACTIVATIONS] += plans_trim(m);
+        local.bytes[EBB_CLASS_ACTIVATIONS] += plans_trim(m) + passes_trim(m);
     }
     for (attachment *a = r->attachments; a != NULL; a = a->next) {
         if (a->trim != NULL) local.bytes[EBB_CLASS_ACTIVATIONS] += a->trim(a->object);

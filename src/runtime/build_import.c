@@ -75,7 +75,9 @@ static bool rows_are_free(const model_config *m)
 {
     if (strcmp(m->class_name, "Sequential") != 0) return false;
     for (uint32_t i = 0; i < m->layer_count; i++) {
-        if (json_boolean(json_get(m->layers[i].config, "stateful"), false)) return false;
+        const json *config = m->layers[i].config, *inside = json_path(config, "layer.config");
+        if (json_boolean(json_get(config, "stateful"), false)) return false;
+        if (json_boolean(json_get(inside, "stateful"), false)) return false;
     }
     return true;
 }

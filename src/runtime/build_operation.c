@@ -26,6 +26,9 @@ static const operation_module modules[] = {
     {"keras.src.ops.math", "|Rsqrt|Erf|Logsumexp|"},
     {"keras.src.ops.core", "|StopGradient|Cast|ConvertToTensor|Unstack|Slice|"},
     {"keras.src.ops.linalg", "|Norm|"},
+    {"keras.src.ops.random",
+     "|RandomNormal|RandomTruncatedNormal|RandomUniform|RandomInteger|RandomCategorical|"
+     "RandomDropout|RandomShuffle|Length|Filled|InTraining|"},
 };
 
 static const char *module_of(const char *class_name)

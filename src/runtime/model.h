@@ -44,6 +44,7 @@ typedef struct plan_entry {
 
 typedef struct training training;
 typedef struct recipe recipe;
+typedef struct passes passes;
 
 /* A layer frozen or freed after loading, with all inside it. */
 typedef struct trainable_choice {
@@ -73,6 +74,7 @@ struct model {
     weight_source *sources;
     const weight_reader *maker; /* while it is made from a recipe: instead of `sources` */
     uint64_t maker_bytes;       /* most scratch bytes that it takes */
+    void **states; /* by state of `built`; NULL: none are kept. Calls on them hold training_mutex */
     const packed_layout **packings;  /* shrink.h: by weight, NULL = plain; NULL: none is packed */
     const packed_tensor **packed;    /* by weight: of the file; NULL: none */
     packed_reader packed_from;       /* while it is filled */
@@ -97,10 +99,13 @@ struct model {
     atomic_uint training_waiters;   /* between two steps: training_wait() */
     region *choices_home;           /* NULL: none */
     trainable_choice *choices;      /* the last one made first */
+    atomic_uint choice_changes;     /* how often one was made */
+    passes *passes;                 /* NULL: none yet; under training_mutex */
     atomic_bool is_compiling;
     atomic_uint weight_changes;     /* how often weights were set, or fell behind */
-    atomic_bool is_behind;          /* the variables of training are newer than the weights, or it
-                                       is suspended */
+    uint64_t variable_changes;      /* how often training changed them; under training_mutex */
+    atomic_bool is_behind;          /* the variables of training, or of passes, are newer than the
+                                       weights, or it is suspended */
     suspension suspension;
     ebb_model_info info;
     uint64_t load_ns, ready_ns; /* ready: when it became so */
@@ -197,6 +202,19 @@ bool executable_matches(const executable *e, const int64_t *symbols);
 
 ebb_status model_weight_get(model *m, uint32_t index, const ebb_view *view, ebb_error *error);
 ebb_status model_weight_set(model *m, uint32_t index, const ebb_view *view, ebb_error *error);
+
+/* -- states (model_states.c) ----------------------------------------------------------------------
+ */
+
+/* Memory for the states, zeros, lent to the weights; one lane, since they are in one place. */
+ebb_status model_states_open(model *m, ebb_error *error);
+/* Puts them into a table by graph weight index, in place of memory of its owner's. */
+void model_states_share(const model *m, void **memory);
+ebb_status model_state_info(const model *m, uint32_t index, ebb_tensor_info *info,
+                            ebb_error *error);
+ebb_status model_state_copy(model *m, uint32_t index, const ebb_view *view, bool is_set,
+                            ebb_error *error);
+ebb_status model_states_reset(model *m, const char *layer, ebb_error *error);
 
 /* -- saving --------------------------------------------------------------------------------------
  */

@@ -11,6 +11,7 @@
 #include "runtime/lifecycle/temporary_file.h"
 #include "runtime/meter.h"
 #include "runtime/options.h"
+#include "runtime/passes.h"
 #include "runtime/scope.h"
 #include "runtime/suspend.h"
 #include "runtime/training.h"
@@ -267,7 +268,8 @@ uint32_t model_discard(model *m)
     if (m == NULL) return 0;
     runtime *const r = m->owner;
     scope *const pinned = m->pins_scope ? m->scope : NULL;
-    threads = training_close(m->training);
+    threads = passes_close(m->passes);
+    threads += training_close(m->training);
     plans_close(m);
     for (uint32_t i = 0; i < m->planned_count; i++) {
         trim |= makes_code(m->planned[i]);

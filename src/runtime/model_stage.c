@@ -127,6 +127,8 @@ static ebb_status read_and_build(model *m, const char *path, const recipe *p, eb
 
     if (status != EBB_OK) return status;
     const bool is_saved_graph = saved_graph_is(m->d);
+    const assemble_options how = {.keeps_states = m->options.keeps_states,
+                                  .seed = p != NULL ? p->seed : 0};
     if (m->d->model == NULL && !is_saved_graph) {
         return fail(error, EBB_E_UNSUPPORTED, path,
                     "the file holds weights only: give the architecture (a JSON file) as well");
@@ -134,7 +136,7 @@ static ebb_status read_and_build(model *m, const char *path, const recipe *p, eb
     status = is_saved_graph
                  ? saved_graph_build(m->home, m->d, m->options.signature, NULL, NULL, &m->built,
                                      &m->sources, error)
-                 : assemble_model(m->home, m->d, NULL, &m->built, error);
+                 : assemble_model(m->home, m->d, &how, &m->built, error);
     if (status == EBB_OK) status = check_ports(m, path, error);
     if (status == EBB_OK && p == NULL && !is_saved_graph)
         status = bind_weights(m->home, m->d, m->built, NULL, NULL, &m->sources, error);
@@ -145,8 +147,9 @@ static ebb_status read_and_build(model *m, const char *path, const recipe *p, eb
         status = weights_open(m->home, model_device(m), m->built->graph,
                               !m->options.inference_only, &m->weights, error);
     }
-    if (status == EBB_OK) m->weights->packed_from = &m->packed_from;
-    return status;
+    if (status != EBB_OK) return status;
+    m->weights->packed_from = &m->packed_from;
+    return model_states_open(m, error);
 }
 
 /* -- executables --------------------------------------------------------------------------------

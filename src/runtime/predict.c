@@ -264,9 +264,11 @@ ebb_status model_predict(model *m, const ebb_views *inputs, const ebb_views *out
     if (status == EBB_OK) status = read_inputs(&p, inputs, true, error);
     if (status != EBB_OK) return status;
     const uint64_t begin = profiler_begin(m->owner);
+    if (m->states != NULL) training_wait(m);
     const uint32_t lane_index = lane_take(m);
     status = run_passes(&p, lane_index, outputs, error);
     lane_release(m, lane_index);
+    if (m->states != NULL) pthread_mutex_unlock(&m->training_mutex);
     profiler_end(m->owner, TIMELINE_PREDICT, m->info.name, begin);
     if (status == EBB_E_MEMORY)
         log_line(&m->owner->log, EBB_LOG_WARNING, "%s: a prediction found no memory%s%s",
@@ -283,9 +285,9 @@ ebb_status model_output_shapes(model *m, const ebb_views *inputs, ebb_view *outp
     p.m = m;
     ebb_status status = read_inputs(&p, inputs, false, error);
     if (status != EBB_OK) return status;
-    if (count != g->output_count || outputs == NULL) {
+    if (count != p.m->built->output_count || outputs == NULL) {
         return fail(error, EBB_E_ARGUMENT, m->info.name, "expected %u outputs, got %zu",
-                    g->output_count, count);
+                    p.m->built->output_count, count);
     }
     region *work = region_open(m->owner->root, "shapes", EBB_CLASS_SCRATCH, 0);
     int64_t *values = work == NULL ? NULL : region_new(work, int64_t, dim_count(g) + 1);
@@ -294,7 +296,7 @@ ebb_status model_output_shapes(model *m, const ebb_views *inputs, ebb_view *outp
     } else {
         status = dim_evaluate(g, p.symbols, values, error);
     }
-    for (uint32_t i = 0; status == EBB_OK && i < g->output_count; i++) {
+    for (uint32_t i = 0; status == EBB_OK && i < p.m->built->output_count; i++) {
         const shape *s = graph_shape(g, g->outputs[i]);
         outputs[i].dtype = graph_value(g, g->outputs[i])->dtype;
         outputs[i].rank = s->rank;

@@ -178,6 +178,7 @@ static const char *kind_name(handle_kind kind)
     case HANDLE_MONITOR: return "a leak monitor";
     case HANDLE_PROFILER: return "a profiler";
     case HANDLE_SPILL: return "a spill";
+    case HANDLE_OPTIMIZER: return "an optimizer";
     default: return "an object";
     }
 }
@@ -281,5 +282,6 @@ void runtime_rest(const runtime *r)
         const device *d = &r->devices->physical[i].device;
         if (d->def->rest != NULL) d->def->rest(d);
     }
+    ledger_rest(r->ledger);
     malloc_trim(0);
 }

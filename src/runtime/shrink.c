@@ -136,6 +136,7 @@ static ebb_status try_once(shrink_job *j, uint64_t id, bool *is_done, ebb_error 
     pthread_mutex_lock(&m->training_mutex);
     const uint32_t changes = atomic_load(&m->weight_changes);
     j->m = m;
+    if (status == EBB_OK) status = training_publish_locked(m, error); /* a pass came between */
     if (status == EBB_OK) status = check_model(m, error);
     if (status == EBB_OK) status = make_locked(j, &fresh, &is_needed, error);
     pthread_mutex_unlock(&m->training_mutex);

@@ -144,7 +144,9 @@ ebb_status shrink_clone(model *m, const ebb_build_options *o, uint64_t *id, ebb_
     }
     if (status == EBB_OK) {
         pthread_mutex_lock(&m->training_mutex);
-        status = shrink_make(&j, o->load != NULL ? o->load : &defaults, id, error);
+        status = training_publish_locked(m, error);
+        if (status == EBB_OK)
+            status = shrink_make(&j, o->load != NULL ? o->load : &defaults, id, error);
         pthread_mutex_unlock(&m->training_mutex);
     }
     region_close(work);

@@ -12,7 +12,7 @@
 #include "mem/handle.h"
 #include "runtime/advice.h"
 #include "runtime/options.h"
-#include "runtime/training.h"
+#include "runtime/passes.h"
 
 ebb_status model_awake(const model *m, const char *where, ebb_error *error)
 {
@@ -202,8 +202,9 @@ static ebb_status suspend_held(model *m, const ebb_suspend_options *o, ebb_recei
         weights_drop(m);
     else
         weights_pack_up(m);
+    if (m->passes != NULL) receipt->threads = passes_rest(m->passes);
     if (m->training != NULL) training_rest(m->training, o->to_disk);
-    receipt->threads = threads_give_back(m);
+    receipt->threads += threads_give_back(m);
     atomic_store(&s->is_on, true);
     atomic_store(&m->is_behind, true);
     region_read(m->home, &after);

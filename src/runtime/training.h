@@ -150,15 +150,14 @@ ebb_status training_variable_set(training *t, uint32_t index, const ebb_view *vi
 ebb_status training_step(training *t, side_kind kind, const ebb_batch *batch, double *results,
                          ebb_error *error);
 
+/* Training has changed the variables: the weights are behind. Under training_mutex. */
+void training_changed(model *m);
 /* Takes training_mutex; steps that follow one another closely let it in between. */
 void training_wait(model *m);
 /* The same under training_mutex. */
 ebb_status training_publish_locked(model *m, ebb_error *error);
 /* The model's weights become those of training, if a step has been made since. Any thread. */
 ebb_status training_publish(model *m, ebb_error *error);
-
-/* A weight was set from outside: training goes on with it. Under training_mutex. */
-void training_weight_set(model *m, uint32_t index, const void *bytes);
 
 extern const engine_def training_engine;
 

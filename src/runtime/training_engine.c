@@ -156,7 +156,7 @@ static void engine_weights_write(engine *e, const void *bytes)
 
     pthread_mutex_lock(&t->m->training_mutex);
     memcpy(t->variable_block, bytes, t->variable_bytes);
-    atomic_store(&t->m->is_behind, true);
+    training_changed(t->m);
     pthread_mutex_unlock(&t->m->training_mutex);
 }
 
@@ -202,7 +202,7 @@ static void engine_finish(engine *e)
     for (uint32_t i = 0; step != NULL && i < step->trained_count; i++) {
         if (!average_of(t, i, &weight, &average, &bytes)) continue;
         memcpy(weight, average, bytes);
-        atomic_store(&t->m->is_behind, true);
+        training_changed(t->m);
     }
     pthread_mutex_unlock(&t->m->training_mutex);
 }
@@ -228,7 +228,7 @@ static ebb_status engine_swap_averages(engine *e, ebb_error *error)
     for (uint32_t i = 0; step != NULL && i < step->trained_count; i++) {
         if (!average_of(t, i, &weight, &average, &bytes)) continue;
         swap_bytes(weight, average, bytes);
-        atomic_store(&t->m->is_behind, true);
+        training_changed(t->m);
         any = true;
     }
     pthread_mutex_unlock(&t->m->training_mutex);

@@ -142,18 +142,24 @@ void training_history_look_end(training *t)
     atomic_fetch_sub(&t->history_readers, 1);
 }
 
-/* Takes the model's training, whose steps are over, away from it and closes it. Who changes weights
- * holds training_mutex and has seen it, or does not find it any more. Returns threads ended. */
-static uint32_t take_away(model *m)
+/* Takes the model's training, whose steps are over, away from it and closes it: its weights are the
+ * model's then. Who changes weights holds training_mutex and has seen it, or does not find it any
+ * more. *threads: ended. */
+static ebb_status take_away(model *m, uint32_t *threads, ebb_error *error)
 {
-    pthread_mutex_lock(&m->training_mutex);
-    pthread_mutex_lock(&m->mutex);
-    training *last = m->training;
-    m->training = NULL;
-    pthread_mutex_unlock(&m->mutex);
+    training_wait(m);
+    const ebb_status status = training_publish_locked(m, error);
+    training *last = NULL;
+    if (status == EBB_OK) {
+        pthread_mutex_lock(&m->mutex);
+        last = m->training;
+        m->training = NULL;
+        pthread_mutex_unlock(&m->mutex);
+    }
     pthread_mutex_unlock(&m->training_mutex);
     if (last != NULL) wait_until_zero(&last->lookers);
-    return training_close(last);
+    *threads = training_close(last);
+    return status;
 }
 
 /* Under training_mutex; the model has none. */
@@ -175,6 +181,7 @@ static ebb_status compiling_begin(model *m, const char *where, ebb_error *error)
 ebb_status training_compile(model *m, const ebb_compile_options *options, ebb_error *error)
 {
     training *t = NULL, *last = NULL;
+    uint32_t threads = 0;
     ebb_plan plan;
 
     ebb_status status = model_awake(m, "ebb_model_compile", error);
@@ -183,12 +190,10 @@ ebb_status training_compile(model *m, const ebb_compile_options *options, ebb_er
     if (m->training != NULL) status = training_acquire(m, "ebb_model_compile", &last, error);
     const int64_t freed = last == NULL ? 0 : (int64_t)region_bytes_live(last->home);
     if (status == EBB_OK) status = training_stage(m, options, -freed, &plan, &t, error);
-    if (status == EBB_OK) status = training_publish(m, error);
-    if (status == EBB_OK) {
-        take_away(m);
-        last = NULL;
-    }
+    if (status == EBB_OK) status = take_away(m, &threads, error);
+    if (status == EBB_OK) last = NULL;
     pthread_mutex_lock(&m->training_mutex); /* nobody sets weights meanwhile */
+    if (status == EBB_OK) status = training_publish_locked(m, error); /* a pass came between */
     if (status == EBB_OK) status = training_ready(t, error);
     if (status == EBB_OK) give(m, t);
     pthread_mutex_unlock(&m->training_mutex);
@@ -217,12 +222,11 @@ ebb_status training_uncompile(model *m, ebb_receipt *receipt, ebb_error *error)
     if (status != EBB_OK) return status;
     status = training_acquire(m, "ebb_model_uncompile", &t, error);
     if (status == EBB_OK) {
-        status = training_publish(m, error);
+        fill_receipt(t, &local);
+        status = take_away(m, &local.threads, error);
         if (status != EBB_OK) training_release(t);
     }
     if (status == EBB_OK) {
-        fill_receipt(t, &local);
-        local.threads = take_away(m);
         local.live_after = region_bytes_live(m->owner->root);
         if (receipt != NULL) *receipt = local;
     }

@@ -60,5 +60,6 @@ void training_wake(training *t)
 
     for (uint32_t i = 0; i < t->variable_count; i++)
         t->memory[i] = (i < own ? t->variable_block : t->state_block) + t->offsets[i];
+    model_states_share(t->m, t->memory);
     sides_lend(t);
 }

@@ -135,6 +135,7 @@ static ebb_status open_blocks(training *t, ebb_error *error)
     for (uint32_t i = 0; i < t->variable_count; i++) {
         t->memory[i] = (i < own ? t->variable_block : t->state_block) + t->offsets[i];
     }
+    model_states_share(t->m, t->memory);
     return EBB_OK;
 }
 
@@ -165,10 +166,12 @@ static void fill_number(ebb_dtype dtype, void *memory, uint64_t count, double nu
 void training_begin_variables(training *t)
 {
     const train_emit *e = &training_first_step(t)->emit;
+    const uint32_t kept = t->m->states != NULL ? t->m->built->state_count : 0;
 
     for (uint32_t i = 0; i < e->variable_count; i++) {
         const train_variable *v = &e->variables[i];
         const uint32_t index = e->weight_first + i;
+        if (i > 0 && i <= kept) continue; /* they go on */
         if (v->like != VALUE_NONE) {
             memcpy(t->memory[index], t->memory[graph_value(e->graph, v->like)->index],
                    t->sizes[index]);

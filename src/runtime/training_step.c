@@ -6,8 +6,8 @@
 
 #include "base/float_mode.h"
 #include "base/status.h"
+#include "runtime/passes.h"
 #include "runtime/suspend.h"
-#include "runtime/training.h"
 #include "tensor/dtype.h"
 #include "tensor/view.h"
 
@@ -257,7 +257,7 @@ ebb_status training_step(training *t, side_kind kind, const ebb_batch *batch, do
     if (status == EBB_OK) status = side_ready(t, s, e, error);
     if (status == EBB_OK) {
         run(t, e, &v, results);
-        if (kind == SIDE_TRAIN) atomic_store(&t->m->is_behind, true);
+        if (kind == SIDE_TRAIN) training_changed(t->m);
     }
     region_close(v.work);
     return status;
@@ -265,15 +265,22 @@ ebb_status training_step(training *t, side_kind kind, const ebb_batch *batch, do
 
 /* -- publishing -------------------------------------------------------------------------------- */
 
+void training_changed(model *m)
+{
+    m->variable_changes++;
+    atomic_store(&m->is_behind, true);
+}
+
 static ebb_status read_variable(void *context, region *scratch, uint32_t index, uint64_t first,
                                 uint64_t count, void *bytes, ebb_error *error)
 {
-    const training *t = context;
-    const size_t size = ebb_dtype_bytes(t->m->built->weights[index]->dtype);
+    const model *m = context;
+    const size_t size = ebb_dtype_bytes(m->built->weights[index]->dtype);
+    const uint8_t *variable = model_variable(m, index);
 
     (void)scratch;
     (void)error;
-    memcpy(bytes, (const uint8_t *)t->memory[index] + first * size, count * size);
+    memcpy(bytes, variable + first * size, count * size);
     return EBB_OK;
 }
 
@@ -281,7 +288,7 @@ ebb_status training_publish_locked(model *m, ebb_error *error)
 {
     if (!atomic_load(&m->is_behind)) return EBB_OK;
     if (atomic_load(&m->suspension.is_on)) return model_awake(m, NULL, error);
-    const weight_reader reader = {read_variable, m->training};
+    const weight_reader reader = {read_variable, m};
     region *work = region_open(m->owner->root, "publishing", EBB_CLASS_SCRATCH, 0);
 
     if (work == NULL) return region_fail(m->owner->root, error, m->info.name, "new weights");
@@ -292,13 +299,6 @@ ebb_status training_publish_locked(model *m, ebb_error *error)
     lanes_release_all(m);
     region_close(work);
     return status;
-}
-
-void training_weight_set(model *m, uint32_t index, const void *bytes)
-{
-    const training *t = m->training;
-
-    if (t != NULL) memcpy(t->memory[index], bytes, t->sizes[index]);
 }
 
 void training_wait(model *m)

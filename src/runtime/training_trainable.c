@@ -103,6 +103,7 @@ ebb_status training_trainable_set(model *m, const char *layer, bool is_trainable
                     m->info.name);
     pthread_mutex_lock(&m->mutex);
     const ebb_status status = choice_add(m, layer, is_trainable, error);
+    atomic_fetch_add(&m->choice_changes, 1);
     pthread_mutex_unlock(&m->mutex);
     return status;
 }

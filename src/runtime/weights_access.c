@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "runtime/passes.h"
 #include "runtime/shrink.h"
 #include "runtime/suspend.h"
-#include "runtime/training.h"
 #include "tensor/dtype.h"
 #include "tensor/view.h"
 
@@ -39,10 +39,27 @@ static ebb_status number_out_of_range(const model *m, uint32_t index, ebb_error 
                 index, m->built->weight_count);
 }
 
+/* Out of the variables, where there are some: they are the newest. */
+static bool variable_get(model *m, uint32_t index, const ebb_view *view)
+{
+    const layer_weight *w = m->built->weights[index];
+    const ebb_dtype dtype = view->dtype == EBB_DTYPE_NONE ? w->dtype : view->dtype;
+    uint64_t count = 0;
+
+    training_wait(m);
+    const void *variable = model_variable(m, index);
+    (void)dims_count(w->rank, w->dims, &count);
+    if (variable != NULL)
+        dtype_convert(dtype, view->data, w->dtype, variable, (size_t)count);
+    pthread_mutex_unlock(&m->training_mutex);
+    return variable != NULL;
+}
+
 ebb_status model_weight_get(model *m, uint32_t index, const ebb_view *view, ebb_error *error)
 {
     if (index >= m->built->weight_count) return number_out_of_range(m, index, error);
     ebb_status status = check_view(m, index, view, error);
+    if (status == EBB_OK && variable_get(m, index, view)) return EBB_OK;
     if (status == EBB_OK) status = training_publish(m, error);
     if (status != EBB_OK) return status;
     const layer_weight *w = m->built->weights[index];
@@ -85,10 +102,13 @@ ebb_status model_weight_set(model *m, uint32_t index, const ebb_view *view, ebb_
     }
     dtype_convert(w->dtype, copy, dtype, view->data, tensor_desc_count(&plain));
     pthread_mutex_lock(&m->training_mutex);
-    lanes_take_all(m);
-    status = weights_set(m->weights, w->v, copy, work, error);
-    lanes_release_all(m);
-    if (status == EBB_OK) training_weight_set(m, index, copy);
+    const bool is_variable = atomic_load(&m->is_behind) && model_variable(m, index) != NULL;
+    if (!is_variable) { /* else it is fetched from there, with all that is newer */
+        lanes_take_all(m);
+        status = weights_set(m->weights, w->v, copy, work, error);
+        lanes_release_all(m);
+    }
+    if (status == EBB_OK) model_variable_set(m, index, copy);
     atomic_fetch_add(&m->weight_changes, 1);
     pthread_mutex_unlock(&m->training_mutex);
     region_close(work);

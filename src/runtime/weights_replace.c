@@ -10,8 +10,8 @@
 
 #include "base/status.h"
 #include "runtime/options.h"
+#include "runtime/passes.h"
 #include "runtime/shrink.h"
-#include "runtime/training.h"
 
 static ebb_status weight_read(void *context, region *scratch, uint32_t index, uint64_t first,
                               uint64_t count, void *bytes, ebb_error *error)
@@ -52,13 +52,13 @@ static ebb_status fill_new(region *work, const weights_change *change, weights *
     return status;
 }
 
-/* A compiled model trains on with the new weights. In `room`, large enough for each of them. */
+/* Training and passes go on with the new weights. In `room`, large enough for each of them. */
 static void training_take(const weights_change *change, const weights *fresh, void *room)
 {
     for (uint32_t i = 0; i < change->m->built->weight_count; i++) {
         if (!change->is_set[i]) continue;
         (void)weights_get(fresh, change->m->built->weights[i]->v, room, NULL);
-        training_weight_set(change->m, i, room);
+        model_variable_set(change->m, i, room);
     }
 }
 
@@ -80,7 +80,7 @@ static ebb_status replace_locked(region *work, const weights_change *change, ebb
     void *room = NULL;
     ebb_status status = fill_new(work, change, &fresh, error);
 
-    if (status == EBB_OK && m->training != NULL) {
+    if (status == EBB_OK && (m->training != NULL || m->passes != NULL)) {
         room = region_block(work, (size_t)largest_bytes(m));
         if (room == NULL) status = region_fail(work, error, m->info.name, "a copy of a weight");
     }

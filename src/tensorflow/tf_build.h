@@ -46,7 +46,7 @@ typedef struct tf_build {
     graph *graph;
     region *home;
     tf_variables variables;
-    value random; /* I32 scalar that changes from run to run; VALUE_NONE: random ops are refused */
+    value random; /* I32 scalar that changes from run to run; VALUE_NONE: the number of the run */
     uint64_t seed;
     uint32_t random_count; /* streams given out so far */
 } tf_build;
@@ -107,7 +107,7 @@ typedef struct tf_variable_shape {
 /* Follows the signature's outputs back through nodes and functions. Calls are inlined, to a depth
  * of 64; "While" whose number of steps is a length becomes op_scan(), "If" whose condition is made
  * of constants and lengths its branch. Functions that change a variable which their results read
- * are refused, like random numbers; other changes are left out. `problem` (may be NULL) is told
+ * are refused; other changes are left out. `problem` (may be NULL) is told
  * every operation that is not supported, each once; the first is the error. */
 ebb_status tf_import(region *home, const tf_saved_graph *saved, const tf_variable_shape *shapes,
                      void (*problem)(void *context, const char *node, const char *text),

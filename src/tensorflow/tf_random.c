@@ -21,10 +21,6 @@ static value drawn(tf_build *b, tf_call *c, const tf_entry *e, random_attributes
 {
     const uint64_t seed = (uint64_t)tf_int(c, e, "seed"), seed2 = (uint64_t)tf_int(c, e, "seed2");
 
-    if (b->random == VALUE_NONE) {
-        (void)tf_fail(b, c, EBB_E_UNSUPPORTED, "random numbers are not available here");
-        return VALUE_NONE;
-    }
     if (!tf_shape_input(b, c, 0, &r->to)) return VALUE_NONE;
     r->seed = seed != 0 || seed2 != 0 ? mixed(seed, seed2) : mixed(b->seed, ++b->random_count);
     return op_random_stream(b->graph, r, b->random);

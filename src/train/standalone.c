@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "device/device.h"
 #include "exec/fold.h"
+#include "graph/gradient.h"
 #include "json/json.h"
 #include "tensor/dtype.h"
 #include "tensor/view.h"
@@ -51,18 +52,24 @@ static ebb_status sheet_status(const sheet *s)
     return s->g->error.status;
 }
 
-/* JSON, or else a name. */
-static ebb_status text_read(const sheet *s, const char *what, const char *text, const json **result)
+ebb_status standalone_text_read(region *home, const char *what, const char *text,
+                                const json **result, ebb_error *error)
 {
     if (text == NULL || *text == '\0')
-        return fail(s->error, EBB_E_ARGUMENT, what, "expected a name or an object, got nothing");
+        return fail(error, EBB_E_ARGUMENT, what, "expected a name or an object, got nothing");
     if (*text == '{' || *text == '"')
-        return json_read(s->work, text, strlen(text), what, result, s->error);
-    json *name = region_new(s->work, json, 1);
-    if (name == NULL) return region_fail(s->work, s->error, what, "its name");
+        return json_read(home, text, strlen(text), what, result, error);
+    json *name = region_new(home, json, 1);
+    if (name == NULL) return region_fail(home, error, what, "its name");
     *name = (json){.kind = JSON_STRING, .count = (uint32_t)strlen(text), .as.string = text};
     *result = name;
     return EBB_OK;
+}
+
+/* The same in the sheet's region. */
+static ebb_status text_read(const sheet *s, const char *what, const char *text, const json **result)
+{
+    return standalone_text_read(s->work, what, text, result, s->error);
 }
 
 /* -- operands ---------------------------------------------------------------------------------- */
@@ -154,8 +161,8 @@ static ebb_status give(sheet *s, value v, ebb_view *view)
 
 /* -- losses ------------------------------------------------------------------------------------ */
 
-static ebb_status loss_of(sheet *s, const char *text, const ebb_operands *operands,
-                          ebb_view *result)
+static ebb_status losses_emit(sheet *s, const char *text, const ebb_operands *operands,
+                              operand_values *operand, value *losses)
 {
     operand_values v;
     const json *given = NULL;
@@ -167,10 +174,20 @@ static ebb_status loss_of(sheet *s, const char *text, const ebb_operands *operan
     if (status == EBB_OK) status = loss_read(s->work, given, "loss", &l, s->error);
     if (status == EBB_OK) status = operands_take(s, operands, &v);
     if (status != EBB_OK) return status;
-    const value losses = loss_emit(
+    *losses = loss_emit(
         s->g, &l,
         &(loss_operands){.y_true = v.y_true, .y_pred = v.y_pred, .sample_weight = v.sample_weight});
-    status = sheet_status(s);
+    *operand = v;
+    return sheet_status(s);
+}
+
+static ebb_status loss_of(sheet *s, const char *text, const ebb_operands *operands,
+                          ebb_view *result)
+{
+    operand_values v;
+    value losses = VALUE_NONE;
+    const ebb_status status = losses_emit(s, text, operands, &v, &losses);
+
     return status == EBB_OK ? give(s, losses, result) : status;
 }
 
@@ -181,6 +198,76 @@ ebb_status standalone_loss(region *home, const char *text, const ebb_operands *o
     ebb_status status = sheet_open(home, &s, error);
 
     if (status == EBB_OK) status = loss_of(&s, text, operands, result);
+    sheet_close(&s);
+    return status;
+}
+
+/* -- gradients of losses ----------------------------------------------------------------------- */
+
+static ebb_status like_check(const sheet *s, const char *what, value like, const ebb_view *view)
+{
+    const tensor_desc d = desc_of_constant(s->g, like);
+    char expected[160], got[160];
+
+    if (view->rank == d.rank && memcmp(view->dims, d.dims, d.rank * sizeof *d.dims) == 0)
+        return EBB_OK;
+    return fail(s->error, EBB_E_SHAPE, what, "expected shape %s, got %s",
+                dims_text(d.rank, d.dims, expected, sizeof expected),
+                dims_text(view->rank < EBB_RANK_MAX ? view->rank : EBB_RANK_MAX, view->dims, got,
+                          sizeof got));
+}
+
+/* What the gradient of the losses is taken to be; VALUE_NONE: ones. */
+static ebb_status seed_take(const sheet *s, const ebb_view *upstream, value losses, value *seed)
+{
+    ebb_status status = operand_take(s, "upstream", upstream, seed);
+
+    if (status != EBB_OK || *seed == VALUE_NONE) return status;
+    status = like_check(s, "upstream", losses, upstream);
+    *seed = op_cast(s->g, *seed, EBB_F32);
+    return status == EBB_OK ? sheet_status(s) : status;
+}
+
+static ebb_status gradient_give(sheet *s, value wanted, value of, const ebb_view *gradient)
+{
+    if (wanted == VALUE_NONE) {
+        return fail(s->error, EBB_E_UNSUPPORTED, "loss",
+                    "nothing that has a gradient leads from y_pred (%s) to the loss",
+                    ebb_dtype_name(graph_value(s->g, of)->dtype));
+    }
+    ebb_view made = {.data = gradient->data};
+    return give(s, wanted, &made);
+}
+
+static ebb_status loss_gradient_of(sheet *s, const char *text, const ebb_operands *operands,
+                                   const ebb_view *upstream, const ebb_view *gradient)
+{
+    operand_values v;
+    value losses = VALUE_NONE, seed = VALUE_NONE, wanted = VALUE_NONE;
+    ebb_status status = losses_emit(s, text, operands, &v, &losses);
+
+    if (status == EBB_OK) status = like_check(s, "gradient", v.y_pred, gradient);
+    if (status == EBB_OK) status = seed_take(s, upstream, losses, &seed);
+    if (status != EBB_OK) return status;
+    (void)graph_gradients(s->g, &losses, &seed, 1, &v.y_pred, &wanted, 1);
+    status = sheet_status(s);
+    return status == EBB_OK ? gradient_give(s, wanted, v.y_pred, gradient) : status;
+}
+
+ebb_status standalone_loss_gradient(region *home, const char *text, const ebb_operands *operands,
+                                    const ebb_view *upstream, const ebb_view *gradient,
+                                    ebb_error *error)
+{
+    sheet s;
+
+    if (gradient->data == NULL)
+        return fail(error, EBB_E_ARGUMENT, "gradient", "expected memory for the gradient");
+    if (gradient->dtype != EBB_F32 && gradient->dtype != EBB_DTYPE_NONE) {
+        return fail(error, EBB_E_DTYPE, "gradient", "expected float32, got %s",
+                    ebb_dtype_name(gradient->dtype));
+    }
+    ebb_status status = sheet_open(home, &s, error);
+    if (status == EBB_OK) status = loss_gradient_of(&s, text, operands, upstream, gradient);
     sheet_close(&s);
     return status;
 }

@@ -171,9 +171,9 @@ static void updates_make(step_maker *m, bool is_training)
         if (is_training && u->weight->trainable) continue;
         train_assign(e, u->weight->v, op_cast(g, u->next, u->weight->dtype));
     }
-    if (!is_training) return;
-    train_assign(e, model->random, op_add(g, model->random, graph_scalar_i32(g, 1)));
-    if (m->t->trained_count > 0) optimizer_apply(m->t->optimizer, m->gradients);
+    if (is_training || graph_uses(g, model->random) > 0)
+        train_assign(e, model->random, op_add(g, model->random, graph_scalar_i32(g, 1)));
+    if (is_training && m->t->trained_count > 0) optimizer_apply(m->t->optimizer, m->gradients);
 }
 
 /* -- the whole --------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  *     forward (training or inference) -> losses -> gradients -> optimizer
  *     outputs  loss, losses by output, metrics           scalars, F32
  *     updates  metric variables; weights, state and slots of the optimizer, moving statistics, the
- *              stream of random numbers (training)
+ *              stream of random numbers (training; evaluation where it draws)
  *
  * Both graphs are over the same variables, by graph weight index:
  *

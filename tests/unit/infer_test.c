@@ -91,7 +91,12 @@ TEST(shapes_and_weights_are_told)
     CHECK_OK(ebb_runtime_open(NULL, &runtime, &t->error));
     const uint64_t before = live(runtime);
     CHECK_OK(infer(runtime, lstm, &a, &t->error));
-    CHECK_TEXT(a.text, "{\"outputs\": [{\"name\": \"r\", \"dtype\": \"float32\", \"shape\": "
+    CHECK_TEXT(a.text, "{\"told\": [{\"layer\": \"x\", \"call\": 0, \"tensors\": [{\"dtype\": "
+                       "\"float32\", \"shape\": [null, null, 8]}]}, {\"layer\": \"r\", "
+                       "\"call\": 0, \"tensors\": [{\"dtype\": \"float32\", \"shape\": [null, "
+                       "null, 3]}, {\"dtype\": \"float32\", \"shape\": [null, 3]}, {\"dtype\": "
+                       "\"float32\", \"shape\": [null, 3]}]}], "
+                       "\"outputs\": [{\"name\": \"r\", \"dtype\": \"float32\", \"shape\": "
                        "[null, null, 3], \"mask\": false}, {\"name\": \"r_1\", \"dtype\": "
                        "\"float32\", \"shape\": [null, 3], \"mask\": false}], \"calls\": "
                        "{\"x\": 1, \"r\": 3}, \"weights\": [{\"name\": \"r/cell/kernel\", "

@@ -33,6 +33,10 @@ TEST(core_rows)
          0},
         {"ActivityRegularization", "'l1':0.1,'l2':0.2", "[null,4]", "(batch, 4)", "", 0},
         {"GaussianNoise", "'stddev':0.1", "[null,4]", "(batch, 4)", "", 0},
+        {"LayerScale", "'init_values':1e-6,'projection_dim':4", "[null,2,4]", "(batch, 2, 4)",
+         "gamma(4)", 0},
+        {"StochasticDepth", "'drop_path_rate':0.5", "[null,4]", "(batch, 4)", "", 0},
+        {"CustomScaleLayer", "'scale':0.5", "[null,4];[null,4]", "(batch, 4)", "", 0},
     };
     ROWS_CHECK(rows);
 }
@@ -54,6 +58,9 @@ TEST(core_refusals)
          "does not fit", EBB_E_SHAPE},
         {"Embedding", "'input_dim':0,'output_dim':4", "#[null,3]", NULL, "positive numbers",
          EBB_E_FORMAT},
+        {"LayerScale", "'init_values':1,'projection_dim':0", "[null,4]", NULL, "projection_dim",
+         EBB_E_FORMAT},
+        {"CustomScaleLayer", "'scale':0.5", "[null,4]", NULL, "two inputs, got 1", EBB_E_SHAPE},
         {"Masking", "'mask_value':'x'", "[null,3,4]", NULL, "expected a number", EBB_E_FORMAT},
     };
     ROWS_CHECK(rows);

@@ -108,7 +108,6 @@ TEST(wrong_calls_are_refused)
         {{"ConcatV2", {x, v, zero}, 3, {{0}}, 0}, EBB_E_SHAPE, "concat"},
         {{"Pack", {x, v}, 2, {axis}, 1}, EBB_E_SHAPE, "axes"},
         {{"Fill", {integer(&s, -2), x}, 2, {{0}}, 0}, EBB_E_SHAPE, "-2"},
-        {{"RandomUniform", {i}, 1, {{0}}, 0}, EBB_E_UNSUPPORTED, "random"},
         {{"AssignVariableOp", {x, x}, 2, {{0}}, 0}, EBB_E_ARGUMENT, "no variable"},
         {{"AssignVariableOp", {variable, x}, 2, {{0}}, 0}, EBB_E_UNSUPPORTED, "changed"},
         {{"TensorListStack",

@@ -1,7 +1,7 @@
 /* portable_random.c -- random tensors from a counter-based generator (base/philox.h).
  *
  * Element i depends on the seed, the stream and i only: threads and splits change nothing. The
- * stream is the node's input; without one it is the number of the run, the lane's state.
+ * stream is the node's input; without one it is the number of the run.
  */
 #include "base/philox.h"
 #include "device/cpu/parallel.h"
@@ -60,7 +60,6 @@ static bool random_plan(kernel_plan *plan)
         a->kind,   a->low, a->high, a->seed, (size_t)tensor_desc_count(&plan->outputs[0]),
         has_stream};
     plan->state = s;
-    plan->lane_bytes = has_stream ? 0 : sizeof(uint32_t);
     return true;
 }
 
@@ -69,12 +68,7 @@ static void random_run(const kernel_call *call)
     const random_state *const s = call->state;
     random_work k = {.s = s, .y = call->outputs[0]};
 
-    if (s->has_stream) {
-        k.stream = *(const uint32_t *)call->inputs[0];
-    } else {
-        uint32_t *const runs = call->lane;
-        k.stream = (*runs)++;
-    }
+    k.stream = s->has_stream ? *(const uint32_t *)call->inputs[0] : call->run;
     parallel_for(call->threads, (s->count + 3) / 4, GRAIN_ELEMENTS / 16, random_range, &k);
 }
 

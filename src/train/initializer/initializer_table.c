@@ -28,9 +28,29 @@ const train_table initializer_table = {"initializer", entries, sizeof entries / 
 
 #define CHUNK 1024u /* a multiple of four: chunks begin with a block of random numbers */
 
+/* A number alone: {"class_name": "Constant", "config": {"value": number}}; NULL without memory. */
+static const json *constant_of(region *home, const json *number)
+{
+    json *const made = region_new(home, json, 1);
+    json_member *const members = region_new(home, json_member, 3);
+
+    if (made == NULL || members == NULL) return NULL;
+    members[0] = (json_member){.key = "class_name",
+                               .value = {.kind = JSON_STRING, .count = 8, .as.string = "Constant"}};
+    members[1] = (json_member){
+        .key = "config", .value = {.kind = JSON_OBJECT, .count = 1, .as.members = &members[2]}};
+    members[2] = (json_member){.key = "value", .value = *number};
+    *made = (json){.kind = JSON_OBJECT, .count = 2, .as.members = members};
+    return made;
+}
+
 ebb_status initializer_read(region *home, const json *given, const char *where,
                             train_object *result, ebb_error *error)
 {
+    if (given->kind == JSON_NUMBER || given->kind == JSON_INTEGER) {
+        given = constant_of(home, given);
+        if (given == NULL) return region_fail(home, error, where, "an initializer");
+    }
     return train_object_read(&initializer_table, home, given, where, result, error);
 }
 
