@@ -104,7 +104,7 @@ reference() {
     here=$PWD
     configure build-gcc -DCMAKE_C_COMPILER=gcc -DEBB_PYTHON=ON "-DPython_EXECUTABLE=$here/build-venv/bin/python"
     build-venv/bin/python -m pip install --quiet --disable-pip-version-check pdoc
-    judge env "PYTHONPATH=$here/build-gcc/python" build-venv/bin/python -m pdoc --docformat numpy \
+    judge timeout 600 env "PYTHONPATH=$here/build-gcc/python" build-venv/bin/python -m pdoc --docformat numpy --no-show-source \
         --output-directory build-reference ebb '!ebb._native' '!ebb._generated'
 }
 

@@ -169,8 +169,9 @@ EBB_PYTHON_CLOSES(builder, ebb_build_close(handle->builder))
 EBB_PYTHON_CLOSES(graph, ebb_graph_close(handle->graph, NULL, NULL))
 EBB_PYTHON_CLOSES(session, ebb_session_close(handle->session, NULL, NULL))
 EBB_PYTHON_CLOSES(function, ebb_function_close(handle->function, NULL, NULL))
-EBB_PYTHON_CLOSES(array, ebb_array_close(handle->array))
 EBB_PYTHON_CLOSES(arrays, ebb_arrays_close(handle->arrays))
+EBB_PYTHON_CLOSES(pass, ebb_pass_close(handle->pass, NULL))
+EBB_PYTHON_CLOSES(optimizer, ebb_optimizer_close(handle->optimizer, NULL))
 
 /* Once: the library empties the lease. */
 void ebb_python_return_lease(ebb_python_lease *lease)
@@ -212,6 +213,52 @@ void ebb_python_places_release(ebb_python_places *places)
     if (places->generation != ebb_python_generation) return;
     if (places->thread != (uint64_t)pthread_self()) return;
     while (places->depth > 0 && ebb_python_places_pop(places, NULL) == EBB_OK) continue;
+}
+
+/* -- arrays ----------------------------------------------------------------------------------- */
+
+ebb_status ebb_python_open_array(ebb_runtime runtime, const char *device, ebb_python_array *array,
+                                 ebb_error *error)
+{
+    const ebb_view wanted = array->view; /* the call writes to the other from the start */
+
+    array->generation = ebb_python_generation;
+    const ebb_status status = ebb_array_open(runtime, wanted.dtype, wanted.rank, wanted.dims,
+                                             device, &array->array, &array->view, error);
+    if (status != EBB_OK) array->view = wanted;
+    array->address = (uint64_t)(uintptr_t)array->view.data;
+    return status;
+}
+
+void ebb_python_close_array(ebb_python_array *array)
+{
+    if (array->id == 0 || array->generation != ebb_python_generation) return;
+    (void)ebb_array_close(array->array);
+    deliver_soon();
+}
+
+bool ebb_python_has_array(const ebb_python_array *array)
+{
+    return array->generation != ebb_python_generation ||
+           ebb_array_read(array->array, NULL, NULL) == EBB_OK;
+}
+
+ebb_status ebb_python_operate(const ebb_python_operation *operation, ebb_runtime runtime,
+                              ebb_python_array *const *inputs, ebb_python_array *output)
+{
+    ebb_feed feeds[4];
+
+    if (operation->feed_count > sizeof feeds / sizeof feeds[0]) return EBB_E_STATE;
+    for (uint32_t i = 0; i < operation->feed_count; i++) {
+        if (!ebb_python_has_array(inputs[i])) return EBB_E_STATE;
+        feeds[i] = operation->feeds[i];
+        feeds[i].view.data = inputs[i]->view.data;
+    }
+    output->view = operation->output;
+    const ebb_status status = ebb_python_open_array(runtime, operation->device, output, NULL);
+    if (status != EBB_OK) return status;
+    return ebb_session_run(operation->session, feeds, operation->feed_count, operation->fetch,
+                           &output->view, 1, NULL, 0, NULL);
 }
 
 /* -- predictions ------------------------------------------------------------------------------ */

@@ -21,8 +21,9 @@ typedef struct ebb_python_handle {
         ebb_graph graph;
         ebb_session session;
         ebb_function function;
-        ebb_array array;
         ebb_arrays arrays;
+        ebb_pass pass;
+        ebb_optimizer optimizer;
     };
     uint32_t generation;
 } ebb_python_handle;
@@ -41,8 +42,9 @@ void ebb_python_close_builder(ebb_python_handle *handle);
 void ebb_python_close_graph(ebb_python_handle *handle);
 void ebb_python_close_session(ebb_python_handle *handle);
 void ebb_python_close_function(ebb_python_handle *handle);
-void ebb_python_close_array(ebb_python_handle *handle);
 void ebb_python_close_arrays(ebb_python_handle *handle);
+void ebb_python_close_pass(ebb_python_handle *handle);
+void ebb_python_close_optimizer(ebb_python_handle *handle);
 
 typedef struct ebb_python_lease {
     ebb_lease lease;
@@ -93,6 +95,40 @@ ebb_status ebb_python_places_push(ebb_python_places *places, const char *device,
                                   ebb_error *error);
 ebb_status ebb_python_places_pop(ebb_python_places *places, ebb_error *error);
 void ebb_python_places_release(ebb_python_places *places);
+
+/* -- arrays -------------------------------------------------------------------------------------
+ * The memory of one tensor, and operations on such: one call each. */
+
+typedef struct ebb_python_array {
+    union {
+        uint64_t id;
+        ebb_array array;
+    };
+    uint32_t generation;
+    ebb_view view;    /* type, rank and dims are the caller's to fill in */
+    uint64_t address; /* of its data */
+} ebb_python_array;
+
+ebb_status ebb_python_open_array(ebb_runtime runtime, const char *device, ebb_python_array *array,
+                                 ebb_error *error);
+void ebb_python_close_array(ebb_python_array *array);
+/* Is the memory there? It goes with its runtime; a fork has a copy of its own. */
+bool ebb_python_has_array(const ebb_python_array *array);
+
+/* A prepared operation of at most four inputs and one output of a known shape. */
+typedef struct ebb_python_operation {
+    ebb_session session;
+    const char *device;
+    const ebb_feed *feeds; /* templates: threads share them */
+    uint32_t feed_count;
+    const ebb_tensor *fetch;
+    ebb_view output;
+} ebb_python_operation;
+
+/* Opens the output and computes it. EBB_E_STATE: an input's memory is gone; or it needs more than
+ * this can do. */
+ebb_status ebb_python_operate(const ebb_python_operation *operation, ebb_runtime runtime,
+                              ebb_python_array *const *inputs, ebb_python_array *output);
 
 /* -- predictions --------------------------------------------------------------------------------
  * Of a model with one input and one output. The views are templates whose rows and data are filled

@@ -7,6 +7,7 @@ The library converts types itself.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ _VIEWS = ffi.typeof("ebb_views *")
 _VIEW_LIST = ffi.typeof("ebb_view[]")
 
 
+@functools.lru_cache(maxsize=64)
 def dtype_name(code: int) -> str:
     """``"float32"`` ... of an ``ebb_dtype``."""
     return ffi.string(lib.ebb_dtype_name(code)).decode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from ebb._call import check, new_error
 from ebb._errors import ArgumentError
@@ -60,6 +60,19 @@ class _State(threading.local):
         self.device = ffi.new("char[]", 32)
 
 
+class StayEager(BaseException):
+    """Something in a ``tf.function`` needs values: the function is run as plain Python from now on.
+
+    Not an Exception: code of the caller that catches those must not see it.
+    """
+
+
+def need_values(tensor: Any, what: str) -> None:
+    """Ends the trace that a tensor belongs to, if it is one of a ``tf.function``."""
+    if getattr(tensor, "is_symbolic", False) and tensor.graph.building_function:
+        raise StayEager(what)
+
+
 state = _State()
 _device_names: dict[bytes, str] = {}  # of the few devices that there are
 
@@ -70,6 +83,8 @@ class _Settings:
     eager = True
     soft_placement = True
     functions_eager = False
+    # Of ebb.keras: is a value symbolic in a call that is traced, and what an operation gives there.
+    keras: tuple[Callable[[Any], bool], Callable[..., Any]] | None = None
 
 
 settings = _Settings()
@@ -122,12 +137,13 @@ def device_text(device: str) -> str:
     return str(ffi.string(name).decode())
 
 
-def device_now() -> str:
+def device_now(runtime: Any = None) -> str:
     """Where this thread's eager operations are done: ``"CPU:0"``, that of the library's scope."""
     name = state.device
-    if lib.ebb_device_scope_read(runtime_handle(), name, ffi.NULL):
+    runtime = runtime if runtime is not None else runtime_handle()
+    if lib.ebb_device_scope_read(runtime, name, ffi.NULL):
         error = new_error()
-        check(lib.ebb_device_scope_read(runtime_handle(), name, error), error)
+        check(lib.ebb_device_scope_read(runtime, name, error), error)
     text = ffi.string(name)
     found = _device_names.get(text)
     if found is None:

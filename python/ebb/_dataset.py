@@ -355,7 +355,9 @@ class Dataset:
         fill = 0 if padding_values is None else padding_values
 
         def stack(arrays: list[Array]) -> Array:
-            wide = np.max([array.shape for array in arrays], 0) if arrays[0].ndim else ()
+            if not arrays[0].ndim:
+                return np.stack(arrays)
+            wide = np.max([array.shape for array in arrays], 0)
             return np.stack([
                 np.pad(a, [(0, int(n) - m) for n, m in zip(wide, a.shape)], constant_values=fill)
                 for a in arrays

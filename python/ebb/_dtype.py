@@ -204,6 +204,8 @@ def as_dtype(value: Any) -> DType:
     if isinstance(value, DType):
         return value
     try:
+        if isinstance(value, np.dtype) and value in _BY_NUMPY:
+            return _BY_NUMPY[value]
         found = _PYTHON.get(value) or _BY_NAME.get(value) or _BY_NUMPY.get(value)
     except TypeError:
         found = None
@@ -239,6 +241,11 @@ class TensorShape(tuple[Any, ...]):
         if isinstance(dims, (int, np.integer)):
             dims = (dims,)
         return super().__new__(cls, [length_of(dim) for dim in dims])
+
+    @classmethod
+    def of_lengths(cls, dims: tuple[int, ...]) -> TensorShape:
+        """Of lengths that are plain numbers: nothing is looked at."""
+        return tuple.__new__(cls, dims)
 
     @property
     def rank(self) -> int:

@@ -29,14 +29,18 @@ _KEPT_BYTES_MAX = 4 << 20  # of inputs and outputs: larger operations are prepar
 
 def run(op: str, inputs: Sequence[Any], attributes: Any) -> list[EagerTensor]:
     """Does an operation; its outputs."""
-    device = _context.device_now()
+    runtime = _context.runtime_handle()
+    device = _context.device_now(runtime)
     inputs = [x if isinstance(x, EagerTensor) else np.asarray(x) for x in inputs]
     function = _host.MOVES.get(op)
     if function is None:
-        kept = kept_of(_context.runtime_handle())
+        kept = kept_of(runtime)
         key = _key(op, inputs, attributes, device)
         prepared = kept.find(key)
         if prepared is not None:
+            made = prepared.run_one(inputs, kept, runtime)
+            if made is not None:
+                return [EagerTensor(made)]
             return [EagerTensor(buffer) for buffer in prepared.run(inputs)]
     arrays = [x.buffer.array() if isinstance(x, EagerTensor) else x for x in inputs]
     _check_types(op, arrays)
@@ -49,6 +53,25 @@ def run(op: str, inputs: Sequence[Any], attributes: Any) -> list[EagerTensor]:
     if not isinstance(results, (list, tuple)):
         results = [results]
     return [EagerTensor.of(np.asarray(result), None, device) for result in results]
+
+
+def run_again(op: str, x: EagerTensor, y: EagerTensor) -> EagerTensor | None:
+    """What an operation of two tensors gives, if it was prepared before and nothing else is to do.
+
+    The short way of what is done most often; None: `run` knows the rest.
+    """
+    state, settings = _context.state, _context.settings
+    if state.graphs or state.tapes or not settings.eager:
+        return None
+    runtime, a, b = _context.runtime_handle(), x.buffer, y.buffer
+    kept = kept_of(runtime)
+    device = _context.device_now(runtime)
+    key = (
+        op, device, settings.soft_placement, a.dtype.number, a.shape, b.dtype.number, b.shape,
+    )  # fmt: skip
+    prepared = kept.find(key)
+    made = prepared.run_one((x, y), kept, runtime) if prepared is not None else None
+    return EagerTensor(made) if made is not None else None
 
 
 def _is_numpys(array: Array) -> bool:
@@ -152,6 +175,18 @@ class Prepared:
         options.soft_placement = _context.settings.soft_placement
         box = ffi.addressof(self._session, "session")
         check(lib.ebb_session_open(graph, options, box, error), error)
+        self.one = self._one() if self.count == 1 and self.is_fixed else None
+
+    def _one(self) -> Any:
+        """The whole operation as C takes it, for one call."""
+        one = ffi.new("ebb_python_operation *")
+        one.session = self._session.session
+        one.feeds, one.feed_count, one.fetch = self.feeds, len(self.fed), self.fetches
+        self._device_text = ffi.new("char[]", self.device.encode())
+        one.device = self._device_text
+        dtype, shape = self.kinds[0]
+        one.output.dtype, one.output.rank, one.output.dims = dtype.number, len(shape), shape
+        return one
 
     def _input(self, place: int, array: Array) -> Any:
         dtype = as_dtype(array.dtype).number
@@ -189,6 +224,27 @@ class Prepared:
     def nbytes(self) -> int:
         """Of the outputs, as far as their shapes are known."""
         return sum(dtype.size * int(shape.num_elements() or 0) for dtype, shape in self.kinds)
+
+    def run_one(self, inputs: Sequence[Any], kept: Any, runtime: Any) -> Buffer | None:
+        """The same in one call of C; None: `run` knows how, or what is wrong."""
+        if self.one is None:
+            return None
+        held, borrowed = [], []
+        for i in self.fed:
+            x = inputs[i]
+            if isinstance(x, EagerTensor):
+                held.append(x.buffer.box)
+                continue
+            array = ffi.new(_ARRAY)
+            borrowed.append(_memory(x))
+            array.generation, array.view.data = _OTHERS, borrowed[-1]
+            held.append(array)
+        box = ffi.gc(ffi.new(_ARRAY), lib.ebb_python_close_array)
+        if lib.ebb_python_operate(self.one, runtime, held, box):
+            return None
+        if lib.ebb_python_log_pending:
+            check(0)
+        return Buffer.made(box, *self.kinds[0], self.device, kept)
 
     def run(self, inputs: Sequence[Any]) -> list[Buffer]:
         """Runs it with arrays and tensors of the prepared types and shapes."""
@@ -236,6 +292,10 @@ def _memory(x: Any) -> Any:
     if isinstance(x, EagerTensor):
         return x.buffer.data()
     return ffi.from_buffer(x if x.flags.c_contiguous else x.copy())
+
+
+_ARRAY = ffi.typeof("ebb_python_array *")
+_OTHERS = 2**32 - 1  # a generation that no process has: the memory is somebody else's
 
 
 def handle(close: Any) -> Any:

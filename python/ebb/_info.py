@@ -17,7 +17,7 @@ def text(field: Any) -> str:
 
 def shape_of(info: Any) -> tuple[int | None, ...]:
     """Dims of an ``ebb_tensor_info``; None where any length will do."""
-    return tuple(None if info.dims[i] < 0 else int(info.dims[i]) for i in range(info.rank))
+    return tuple(None if dim < 0 else dim for dim in ffi.unpack(info.dims, info.rank))
 
 
 class TensorInfo(NamedTuple):
@@ -70,10 +70,9 @@ class WeightInfo(NamedTuple):
 
     @classmethod
     def _read(cls, c: Any) -> WeightInfo:
-        shape = tuple(int(c.dims[i]) for i in range(c.rank))
         return cls(
             text(c.name),
-            shape,
+            tuple(ffi.unpack(c.dims, c.rank)),
             dtype_name(c.dtype),
             bool(c.trainable),
             dtype_name(c.stored),

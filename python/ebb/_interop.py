@@ -1,4 +1,4 @@
-"""Models of Keras to models of ebb and back, in memory: no file is written.
+"""Models of Keras to models of ebb and back, in memory.
 
 Keras is imported only by ``to_keras()``. Both go through the JSON of the configuration; weights
 are copied layer by layer, in Keras's order.
@@ -7,7 +7,9 @@ are copied layer by layer, in Keras's order.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,30 @@ def _layer_pairs(theirs: Any, ours: Any) -> Pairs:
                 theirs.name,
             )
     return pairs
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    """Its layers, and those of the models in it."""
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+
+
+def _copy_learned(source: Any, target: Any) -> None:
+    """Vocabularies, which are no weights: as they are in files."""
+    for one, other in zip(_layers(source), _layers(target)):
+        if type(other).__name__ == "Normalization" and hasattr(other, "finalize_state"):
+            other.finalize_state()  # Keras computes with a copy of its weights
+        if not hasattr(one, "save_assets") or not hasattr(other, "load_assets"):
+            continue
+        numbers: dict[str, Any] = {}
+        one.save_own_variables(numbers)
+        other.load_own_variables(numbers)
+        with tempfile.TemporaryDirectory() as folder:
+            one.save_assets(folder)
+            if os.listdir(folder):
+                other.load_assets(folder)
 
 
 def _numbers(variable: Any) -> Any:
@@ -122,6 +148,7 @@ def from_keras(
     made = _memory.model_of_text(text, custom_objects)
     for theirs, ours in _pairs(model, made):
         ours.assign(_numbers(theirs))
+    _copy_learned(model, made)
     if compile and getattr(model, "compiled", getattr(model, "optimizer", None) is not None):
         _compile_like(made, model)
     return made
@@ -215,6 +242,7 @@ def to_keras(
     made = keras.models.model_from_json(json.dumps(entry), custom_objects=custom_objects)
     for ours, theirs in _pairs(model, made):
         theirs.assign(_numbers(ours))
+    _copy_learned(model, made)
     if compile and settings and getattr(model, "compiled", False):
         made.compile_from_config(settings)
         _state_to_keras(model, made)

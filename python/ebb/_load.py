@@ -19,7 +19,8 @@ from ebb._scope import Scope, current_scope
 Path = Union[str, "os.PathLike[str]"]
 
 _LOAD_OPTIONS = (
-    "architecture", "batch", "bytes_max", "device", "inference_only", "lanes", "plans_max",
+    "architecture", "batch", "bytes_max", "device", "inference_only", "keeps_states", "lanes",
+    "plans_max",
     "scope", "sequence", "signature", "threads",
 )  # fmt: skip
 
@@ -87,6 +88,8 @@ def load(path: Path, *, runtime: Runtime | None = None, **load: Any) -> Model:
         JSON with the architecture, for files with weights only.
     inference_only : bool, optional
         The least memory; weights cannot be read or set.
+    keeps_states : bool, optional
+        Stateful recurrent layers go on where the call before ended.
     scope : Scope, optional
         Where the model lives; None: the `ebb.scope` around the call.
     signature : str, optional

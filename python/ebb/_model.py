@@ -301,10 +301,11 @@ class Model(Handle):
         """Name, shape and type of every weight, in the order of `get_weights`."""
         info = ffi.new("ebb_model_info *")
         self._check(lib.ebb_model_info_read(self.handle, info))
-        return [self._weight_info(i) for i in range(info.weights)]
-
-    def _weight_info(self, index: int) -> WeightInfo:
         tensor = ffi.new("ebb_tensor_info *")
+        return [self._weight_info(i, tensor) for i in range(info.weights)]
+
+    def _weight_info(self, index: int, tensor: Any = None) -> WeightInfo:
+        tensor = tensor if tensor is not None else ffi.new("ebb_tensor_info *")
         self._check(lib.ebb_model_weight(self.handle, index, tensor))
         return WeightInfo._read(tensor)
 
@@ -410,9 +411,12 @@ class Model(Handle):
         """Its configuration as Keras 3 writes it: ``json.loads(keras_model.to_json())``."""
         import json
 
-        text = collect_text(lib.ebb_model_config_write, self.handle)
-        config: dict[str, Any] = json.loads(text)
+        config: dict[str, Any] = json.loads(self.config_text())
         return config
+
+    def config_text(self) -> str:
+        """The same as text."""
+        return collect_text(lib.ebb_model_config_write, self.handle)
 
     def compile_config(self) -> dict[str, Any] | None:
         """Optimizer, loss and metrics it was compiled or saved with; None without any."""

@@ -15,6 +15,7 @@ import numpy as np
 from ebb import _context, _values
 from ebb._apply import one
 from ebb._dtype import DType, as_dtype, bool_, float32, float64, int32
+from ebb._eager import run_again
 from ebb._errors import ArgumentError, DTypeError, UnsupportedError
 from ebb._table import Operand
 from ebb._values import EagerTensor, Tensor, convert_array
@@ -38,11 +39,19 @@ def operand(value: Any, dtype: Any = None, hint: DType | None = None) -> Operand
         packed: Tensor = one("Pack", [operand(item, None, kind) for item in items], {"axis": 0})
         return packed
     if type(value).__name__ == "KerasTensor":
+        if is_traced(value):
+            return value  # type: ignore[no-any-return]
         raise ValueError(
             "a KerasTensor is a symbolic input of a Keras model: functions of tf take tensors. "
             "Use a layer, or the function of the same name in keras.ops"
         )
     return convert_array(value, dtype, hint)
+
+
+def is_traced(value: Any) -> bool:
+    """Is it a symbolic tensor of Keras in a call that is being traced?"""
+    known = _context.settings.keras
+    return known is not None and known[0](value)
 
 
 def _leaves(value: Any) -> Any:
@@ -62,7 +71,7 @@ def _is_symbolic(value: Any) -> bool:
 def convert(value: Any, dtype: Any = None, hint: Any = None, name: str | None = None) -> Tensor:
     """A value as a tensor: of the graph that is being built, else an eager one."""
     found = operand(value, dtype, None if hint is None else as_dtype(hint))
-    if isinstance(found, Tensor):
+    if isinstance(found, Tensor) or not isinstance(found, np.ndarray):
         return found
     graph = _context.building()
     if graph is not None:
@@ -93,7 +102,7 @@ def pair(x: Any, y: Any) -> tuple[Operand, Operand]:
 
 
 def _has_dtype(value: Any) -> bool:
-    return isinstance(value, Tensor) or hasattr(value, "_as_tensor")
+    return isinstance(value, Tensor) or hasattr(value, "_as_tensor") or is_traced(value)
 
 
 def _check_pair(op: str, x: Operand, y: Operand) -> None:
@@ -107,6 +116,9 @@ def _check_pair(op: str, x: Operand, y: Operand) -> None:
 
 def binary(op: str, x: Any, y: Any, name: str | None = None) -> Any:
     """An operation of two tensors of one type, which broadcast."""
+    if type(x) is EagerTensor and type(y) is EagerTensor and x.dtype is y.dtype:
+        made = run_again(op, x, y)
+        return made if made is not None else one(op, (x, y), None, name)
     try:
         x, y = pair(x, y)
     except DTypeError:
@@ -326,6 +338,8 @@ def int_array(values: Any, dtype: DType = int32) -> Any:
         values = values.numpy()
     if isinstance(values, (list, tuple)):
         values = [v.numpy() if isinstance(v, EagerTensor) else v for v in values]
+        if any(is_traced(v) for v in values):
+            return tuple(values)
         if any(_is_symbolic(v) for v in values):
             return one("Pack", [operand(v, None, int32) for v in values], {"axis": 0})
         values = [-1 if v is None else v for v in values]

@@ -49,14 +49,7 @@ def call_model(core: Any, inputs: Sequence[Any], owner: Any = None) -> list[Any]
     return made
 
 
-def note_opaque(what: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-    """Tells open gradient tapes that gradients do not pass here: "the model 'net'"."""
-    for tape in _context.tapes():
-        tape.note_opaque(what, inputs, outputs)
-
-
 __all__ = [
     "Buffer", "DType", "EagerTensor", "Graph", "SymbolicTensor", "Tensor", "TensorShape",
-    "as_dtype", "building_graph", "call_model", "convert", "is_symbolic",
-    "note_opaque", "to_array",
+    "as_dtype", "building_graph", "call_model", "convert", "is_symbolic", "to_array",
 ]  # fmt: skip

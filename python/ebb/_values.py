@@ -23,8 +23,7 @@ from ebb._errors import ArgumentError, DTypeError, OutOfMemoryError, Unsupported
 from ebb._native import ffi, lib
 
 _RANK_MAX = 8  # EBB_RANK_MAX
-_HANDLE, _VIEW = ffi.typeof("ebb_python_handle *"), ffi.typeof("ebb_view *")
-_DIMS = ffi.typeof("int64_t[]")
+_ARRAY = ffi.typeof("ebb_python_array *")
 
 operators: Any = None  # the module ebb._operators, which puts itself here
 
@@ -32,49 +31,55 @@ operators: Any = None  # the module ebb._operators, which puts itself here
 class Kept:
     """What operations keep for the next call. Buffers hold it: it goes with the last one."""
 
-    __slots__ = ("__weakref__", "items", "lock")
+    __slots__ = ("__weakref__", "is_crowded", "items", "lock")
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.is_crowded = False  # from then on the order is that of the last use
         self.items: OrderedDict[Any, Any] = OrderedDict()
 
     def find(self, key: Any) -> Any:
         """What is kept under this key, or None."""
-        with self.lock:
-            found = self.items.get(key)
-            if found is not None:
-                self.items.move_to_end(key)
-            return found
+        found = self.items.get(key)
+        if found is not None and self.is_crowded:
+            with self.lock:
+                if key in self.items:  # another thread may have made room
+                    self.items.move_to_end(key)
+        return found
 
     def add(self, key: Any, value: Any, count_max: int) -> None:
         """Keeps something; the one not used for longest makes room."""
         with self.lock:
             self.items[key] = value
+            self.is_crowded = len(self.items) * 2 > count_max
             if len(self.items) > count_max:
                 self.items.popitem(last=False)
 
 
 _kept: weakref.WeakValueDictionary[int, Kept] = weakref.WeakValueDictionary()
+_kept_last: tuple[int, Any] = (0, None)  # what was asked for last: nearly always the same
 _kept_lock = threading.Lock()
 
 
 def kept_of(runtime: Any) -> Kept:
     """What the operations of a runtime keep: as long as the caller, or a buffer, holds it."""
-    number = runtime.id
-    found = _kept.get(number)
+    global _kept_last
+    number, last = runtime.id, _kept_last
+    found = last[1]() if last[0] == number else None
     if found is not None:
-        return found
+        return found  # type: ignore[no-any-return]
     with _kept_lock:
         found = _kept.get(number)
         if found is None:
             found = _kept[number] = Kept()
+        _kept_last = (number, weakref.ref(found))
         return found
 
 
 class Buffer:
     """An array of the library on one device. numpy reads it through ``__array_interface__``."""
 
-    __slots__ = ("__weakref__", "_box", "_kept", "device", "dtype", "shape", "view")
+    __slots__ = ("__weakref__", "_kept", "box", "device", "dtype", "shape")
 
     def __init__(self, dtype: DType, shape: Sequence[int], device: str | None = None) -> None:
         self.dtype = dtype
@@ -84,17 +89,26 @@ class Buffer:
             raise UnsupportedError(f"tensors of type {dtype.name} are not supported")
         if len(self.shape) > _RANK_MAX:
             raise ArgumentError(f"tensors have at most {_RANK_MAX} axes, not {len(shape)}")
-        box = ffi.new(_HANDLE)
-        box.generation = lib.ebb_python_generation
-        self._box = ffi.gc(box, lib.ebb_python_close_array)
-        self.view = ffi.new(_VIEW)
+        self.box = ffi.gc(ffi.new(_ARRAY), lib.ebb_python_close_array)
+        view = self.box.view
+        view.dtype, view.rank, view.dims = dtype.number, len(self.shape), self.shape
         runtime = _context.runtime_handle()
         self._kept = kept_of(runtime)
-        error = new_error()
-        status = lib.ebb_array_open(
-            runtime, dtype.number, len(self.shape), ffi.new(_DIMS, [*self.shape, 0]),
-            self.device.encode(), ffi.addressof(self._box, "array"), self.view, error,
-        )  # fmt: skip
+        if lib.ebb_python_open_array(runtime, self.device.encode(), self.box, ffi.NULL):
+            self._open_again(runtime)
+
+    @classmethod
+    def made(cls, box: Any, dtype: DType, shape: TensorShape, device: str, kept: Kept) -> Buffer:
+        """Around an array that an operation has opened."""
+        self = cls.__new__(cls)
+        self.box, self.dtype, self.shape = box, dtype, shape
+        self.device, self._kept = device, kept
+        return self
+
+    def _open_again(self, runtime: Any) -> None:
+        """It was refused: now with room for the words."""
+        error, dtype = new_error(), self.dtype
+        status = lib.ebb_python_open_array(runtime, self.device.encode(), self.box, error)
         if status == lib.EBB_E_MEMORY:
             text = ffi.string(error.text).decode(errors="replace")
             raise OutOfMemoryError(
@@ -106,22 +120,27 @@ class Buffer:
     @property
     def pointer(self) -> int:
         """Address of the first element."""
-        return int(ffi.cast("uintptr_t", self.view.data))
+        return int(self.box.address)
+
+    @property
+    def view(self) -> Any:
+        """Type, shape and memory: an ``ebb_view *``."""
+        return ffi.addressof(self.box, "view")
 
     def _check(self) -> None:
         """The memory is there as long as its runtime is; a fork has its own copy."""
-        if self._box.generation == lib.ebb_python_generation:
-            check(lib.ebb_array_read(self._box.array, ffi.NULL, ffi.NULL))
+        if not lib.ebb_python_has_array(self.box):
+            check(lib.ebb_array_read(self.box.array, ffi.NULL, ffi.NULL))
 
     def data(self) -> Any:
         """The memory as C takes it, for as long as the buffer is there."""
         self._check()
-        return self.view.data
+        return self.box.view.data
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
         return {
-            "data": (self.pointer, False),
+            "data": (self.box.address, False),
             "shape": tuple(self.shape),
             "typestr": "<u2" if self.dtype is bfloat16 else self.dtype.numpy.str,
             "version": 3,
@@ -345,8 +364,11 @@ class EagerTensor(Tensor):
     def of(cls, array: Array, dtype: Any = None, device: str | None = None) -> EagerTensor:
         """A tensor with a copy of the array's values, converted to ``dtype`` if that is given."""
         kind = as_dtype(array.dtype if dtype is None else dtype)
-        buffer = Buffer(kind, array.shape, device)
-        np.copyto(buffer.array(), array, casting="unsafe")
+        buffer = Buffer(kind, TensorShape.of_lengths(array.shape), device)
+        if array.dtype is kind.numpy and array.flags.c_contiguous and array.size:
+            ffi.memmove(buffer.box.view.data, array.reshape(-1).view(np.uint8), array.nbytes)
+        else:
+            np.copyto(buffer.array(), array, casting="unsafe")
         return cls(buffer)
 
     @property
@@ -469,6 +491,7 @@ def to_array(value: Any) -> Array:
     if isinstance(value, EagerTensor):
         return value.view()
     if isinstance(value, Tensor):
+        _context.need_values(value, "code that works on numbers")
         raise TypeError(f"{value!r} has no value here: it is a tensor of a graph")
     if isinstance(value, np.ndarray):
         return value

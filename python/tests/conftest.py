@@ -49,6 +49,8 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Any]:
     after = _figures()
     if request.node.get_closest_marker("keeps_files") is not None:
         before, after = before[:4], after[:4]
+    # A thread may have had a file open for a moment when it began: fewer is well.
+    before = (*before[:4], *(min(a, b) for a, b in zip(before[4:], after[4:])))
     assert after == before, "live bytes, threads, files of ebb, models, files of the process"
 
 

@@ -115,6 +115,26 @@ back = ebb.to_keras(made, custom_objects={"Scale": Theirs})
 close(back.predict(x, verbose=0), model.predict(x, verbose=0))
 """
 
+TEXTS = """
+import sys
+import tensorflow as tf
+sys.path.insert(0, {folder!r})
+import text_cases
+
+def listed(model, texts):
+    return text_cases.listed(model.predict(text_cases.inputs_of(name, texts), verbose=0))
+
+for name in ("table", "tf idf", "in and out"):
+    theirs = text_cases.ALL[name](keras)
+    text_cases.fill(theirs)
+    ours = ebb.from_keras(theirs)
+    back = ebb.to_keras(ours)
+    wanted = listed(theirs, tf.constant)
+    for found in (listed(ours, lambda x: np.asarray(x, object)), listed(back, tf.constant)):
+        for one, other in zip(found, wanted):
+            assert one == other if isinstance(one[0], str) else close(one, other) is None, name
+"""
+
 
 @pytest.fixture
 def run(tmp_path: pathlib.Path) -> Any:
@@ -205,3 +225,8 @@ def test_anything_that_looks_like_a_model() -> None:
     made = ebb.from_keras(Stand(model))
     assert np.array_equal(made.predict(x, verbose=0), model.predict(x, verbose=0))
     assert isinstance(made.optimizer, keras.optimizers.Adam)
+
+
+def test_words(run: Any) -> None:
+    """Vocabularies, which are no weights, go along in both directions."""
+    run(TEXTS.format(folder=str(pathlib.Path(__file__).parent / "goldens")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import sys
 import weakref
@@ -13,6 +14,8 @@ import pytest
 import ebb
 from ebb import keras
 from ebb.keras import applications
+from ebb.keras.applications.convnext import LayerScale, StochasticDepth
+from ebb.keras.applications.inception_resnet_v2 import CustomScaleLayer
 
 GOLDENS = pathlib.Path(__file__).with_name("goldens")
 sys.path.insert(0, str(GOLDENS))
@@ -25,6 +28,8 @@ WANTED = json.loads((GOLDENS / "applications.json").read_text())
 @pytest.mark.parametrize("name", list(applications_cases.cases()))
 def test_layers_are_those_of_keras(name: str) -> None:
     """Names, settings, connections and weights of all layers; parameters."""
+    if name in applications_cases.LARGE and "EBB_LARGE" not in os.environ:
+        pytest.skip("takes up to 1.5 GB; EBB_LARGE=1 runs it")
     kind, given = applications_cases.cases()[name]
     keras.backend.clear_session()
     model = getattr(applications, kind)(weights=None, **given)
@@ -32,6 +37,14 @@ def test_layers_are_those_of_keras(name: str) -> None:
     reference = weakref.ref(model)
     del model
     assert reference() is None
+
+
+@pytest.mark.parametrize("kind", list(applications_cases.COMPUTED))
+def test_numbers_are_those_of_keras(kind: str) -> None:
+    """The same weights give the same numbers."""
+    model = getattr(applications, kind)(weights=None, **applications_cases.COMPUTED[kind])
+    found = applications_cases.outputs(model)
+    np.testing.assert_allclose(found, WANTED[f"{kind} computed"], rtol=2e-5, atol=2e-6)
 
 
 def test_transfer_learning() -> None:
@@ -76,7 +89,7 @@ def test_input_tensor_and_shapes() -> None:
 
 
 def test_refusals(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Missing weights say where to get them; other architectures are refused by name."""
+    """Missing weights say where to get them; what does not fit is refused."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     for call in (applications.MobileNetV2, lambda: applications.MobileNet(include_top=False)):
         with pytest.raises(ebb.NotFoundError, match="download"):
@@ -89,8 +102,14 @@ def test_refusals(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> No
         applications.ResNet50(weights=None, input_shape=(16, 16, 3))
     with pytest.raises(ValueError, match="pooling"):
         applications.ResNet50(weights=None, pooling="sum")
-    with pytest.raises(ebb.UnsupportedError, match="ConvNeXtTiny"):
-        applications.ConvNeXtTiny
+    with pytest.raises(ebb.NotFoundError, match="nasnet/NASNet-mobile-no-top"):
+        applications.NASNetMobile(include_top=False)
+    with pytest.raises(ebb.NotFoundError, match="small_minimalistic_224"):
+        applications.MobileNetV3Small(minimalistic=True)
+    with pytest.raises(ValueError, match="alpha"):
+        applications.MobileNetV3Small(alpha=0.5)
+    with pytest.raises(ValueError, match="softmax"):
+        applications.ConvNeXtTiny(classifier_activation="relu")
     with pytest.raises(ebb.NotFoundError, match="imagenet_class_index"):
         applications.vgg16.decode_predictions(np.zeros((1, 1000)))
     with pytest.raises(ValueError, match="1000"):
@@ -119,3 +138,50 @@ def test_images_and_classes(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPa
     rows[0, 7], rows[0, 3] = 0.75, 0.25
     told = applications.vgg16.decode_predictions(rows, top=2)
     assert told == [[("n7", "thing 7", 0.75), ("n3", "thing 3", 0.25)]]
+
+
+def _tiny_residual() -> keras.Model:
+    """The layers that architectures bring along."""
+    inputs = keras.Input((4, 4, 3))
+    x = LayerScale(0.25, 3, name="scale")(inputs)
+    x = StochasticDepth(0.5, name="depth")(x)
+    return keras.Model(inputs, CustomScaleLayer(0.5, name="custom")([inputs, x]))
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_layers_of_architectures_in_files(suffix: str, tmp_path: pathlib.Path) -> None:
+    """They are saved, loaded by name, cloned, and loaded without Python's classes."""
+    model = _tiny_residual()
+    x = np.random.default_rng(0).random((3, 4, 4, 3), np.float32)
+    np.testing.assert_allclose(model.predict(x, verbose=0), x * 1.125, rtol=1e-6)
+    model.get_layer("scale").set_weights([np.array([1.0, 2.0, 3.0], np.float32)])
+    wanted = x + x * np.array([0.5, 1.0, 1.5], np.float32)
+    path = str(tmp_path / f"model.{suffix}")
+    model.save(path)
+    back = keras.models.load_model(path)
+    assert [type(layer) for layer in back.layers[1:]] == [
+        LayerScale, StochasticDepth, CustomScaleLayer,
+    ]  # fmt: skip
+    np.testing.assert_allclose(back.predict(x, verbose=0), wanted, rtol=1e-6)
+    native = ebb.load(path)
+    np.testing.assert_allclose(native.predict(x), wanted, rtol=1e-6)
+    native.unload()
+    assert keras.models.clone_model(back).get_layer("depth").drop_path_rate == 0.5
+    entry = json.loads(model.to_json())["config"]["layers"][1]
+    assert entry["module"] == "keras.src.applications.convnext"
+    assert entry["config"]["init_values"] == 0.25 and entry["config"]["projection_dim"] == 3
+
+
+def test_layers_of_architectures_in_training() -> None:
+    """Whole samples are dropped and scaled; factors learn."""
+    keras.utils.set_random_seed(0)
+    model = _tiny_residual()
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    x = np.ones((64, 4, 4, 3), np.float32)
+    model.fit(x, 2 * x, epochs=3, verbose=0)
+    factors = model.get_layer("scale").get_weights()[0]
+    assert (factors > 0.25).all()
+    with pytest.raises(ValueError, match="projection_dim"):
+        LayerScale(1.0, 0)(keras.Input((3,)))
+    with pytest.raises(ValueError, match="two inputs"):
+        CustomScaleLayer(1.0)(keras.Input((3,)))

@@ -50,7 +50,13 @@ def test_layers_that_only_train_stand_in_a_branch() -> None:
     assert losses[1] != pytest.approx(losses[0])
 
 
-def test_each_layer_is_asked_by_itself() -> None:
+def fit_loss(model: Any) -> float:
+    """The loss of one step in which nothing is learnt: training as it computes."""
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    return float(model.fit(X, np.zeros_like(X), verbose=0).history["loss"][0])
+
+
+def test_two_ways_of_a_call() -> None:
     class Inner(L.Layer):
         def call(self, x: Any, training: Any = None) -> Any:
             return x * 2 if training else x
@@ -58,28 +64,76 @@ def test_each_layer_is_asked_by_itself() -> None:
     class Outer(L.Layer):
         def __init__(self) -> None:
             super().__init__()
-            self.inner, self.drop = Inner(name="inner"), L.Dropout(0.5)
+            self.inner, self.drop = Inner(name="inner"), L.Dropout(0.0)
+            self.dense = L.Dense(4, kernel_initializer="identity")
+            self.other = L.Dense(4, kernel_initializer="ones")
 
         def call(self, x: Any, training: Any = None) -> Any:
+            x = self.dense(x)
             if training:
-                x = self.drop(x)
+                x = self.drop(self.other(x))
             return self.inner(x, training=training)
 
-    with pytest.raises(ebb.UnsupportedError, match=r"inner: call.. asks whether it is training"):
-        Outer()(keras.Input((3,)))
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, Outer()(inputs))
+    assert len(model.weights) == 4
+    np.testing.assert_allclose(model.predict(X, verbose=0), X, rtol=1e-6)
+    sums = 2 * X.sum(1, keepdims=True).repeat(4, 1)
+    assert fit_loss(model) == pytest.approx(np.square(sums).mean(), rel=1e-5)
+    assert model.evaluate(X, np.zeros_like(X), verbose=0) == pytest.approx(np.square(X).mean())
 
 
-def test_a_dropout_that_is_always_on_is_no_branch() -> None:
+def test_what_changes_in_training_is_called_in_both_ways_or_none() -> None:
+    class Sometimes(L.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = L.BatchNormalization(name="norm")
+
+        def call(self, x: Any, training: Any = None) -> Any:
+            return self.norm(x) if training else x
+
+    with pytest.raises(ebb.UnsupportedError, match="norm, which changes when the model is trained"):
+        Sometimes()(keras.Input((3,)))
+
+    class Shared(Sometimes):
+        def call(self, x: Any, training: Any = None) -> Any:
+            x = self.norm(x, training=training)
+            return x * 3 if training else x
+
+    inputs = keras.Input((4,))
+    layer = Shared()
+    model = keras.Model(inputs, layer(inputs))
+    np.testing.assert_allclose(model.predict(X, verbose=0), X / np.sqrt(1.001), rtol=1e-5)
+    model.compile("sgd", "mse")
+    model.fit(X, X, verbose=0)
+    np.testing.assert_allclose(layer.norm.moving_mean.numpy(), X.mean(0) * 0.01, rtol=1e-4)
+
+
+def test_training_that_a_call_says_holds_in_predict_too() -> None:
     class Always(L.Layer):
         def __init__(self) -> None:
             super().__init__()
             self.drop = L.Dropout(0.5)
 
         def call(self, x: Any, training: Any = None) -> Any:
-            return self.drop(x, training=True) if training else x
+            return self.drop(x, training=True)
 
-    with pytest.raises(ebb.UnsupportedError, match="asks whether it is training"):
-        Always()(keras.Input((3,)))
+    class Never(Always):
+        def call(self, x: Any, training: Any = None) -> Any:
+            return self.drop(x, training=False)
+
+    ones = np.ones((2000, 4), np.float32)
+    for kind, share in ((Always, 0.5), (Never, 0.0)):
+        inputs = keras.Input((4,))
+        model = keras.Model(inputs, kind()(inputs))
+        made = model.predict(ones, verbose=0)
+        assert (made == 0).mean() == pytest.approx(share, abs=0.03)
+        again = model.predict(ones, verbose=0)
+        assert np.array_equal(made, again) == (share == 0)
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+        loss = model.fit(ones, ones, verbose=0, batch_size=2000).history["loss"][0]
+        assert loss == pytest.approx(2 * share, abs=0.05)
+        assert model.evaluate(ones, ones, verbose=0) == pytest.approx(2 * share, abs=0.05)
 
 
 def test_keys_of_a_dict_name_inputs_and_outputs_of_a_class() -> None:

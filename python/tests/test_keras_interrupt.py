@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -14,6 +15,7 @@ import pytest
 
 import ebb
 from ebb import keras
+from ebb.keras import _branches, _drawing, _symbolic
 
 pytestmark = pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(), reason="signals need the main thread"
@@ -127,3 +129,77 @@ def test_interrupts_at_any_moment(alarm: Any) -> None:
     assert caught > 0
     assert model.fit(x, y, verbose=0).epoch == [0]
     assert ebb.memory().live == before
+
+
+class Nested(keras.layers.Layer):
+    """Layers in layers, that run as Python."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def call(self, x: Any) -> Any:
+        return self.inner(x) if float(np.max(x)) > -100 else x
+
+
+def test_ends_of_blocks_that_an_interrupt_keeps_from_running() -> None:
+    """Raised where each block of a call in calls would end; the next call is no part of it."""
+    layer = Nested(Nested(keras.Sequential([keras.layers.Dense(2), keras.layers.Dropout(0.9)])))
+    x, state = np.ones((4, 3), np.float32), _symbolic.tracing
+
+    def run(stop: int) -> int:
+        seen = 0
+
+        def trace(frame: Any, event: str, argument: Any) -> Any:
+            nonlocal seen
+            if frame.f_code.co_name == "__exit__":
+                seen += 1
+                if seen == stop:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+
+        sys.settrace(trace)
+        try:
+            layer(x, training=True)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        return seen
+
+    ends = run(-1)
+    assert run(-1) <= ends and ends > 2
+    calm, held = dict(vars(state)), ebb.memory().live
+    for stop in range(1, ends + 1):
+        run(stop)
+        assert vars(state) == calm, stop
+        assert ebb.memory().live == held
+
+
+def test_blocks_that_end_late_or_never() -> None:
+    state = _symbolic.tracing
+    calm = dict(vars(state))
+    late = _symbolic.Changed(draws=True, training=True)
+    with _symbolic.Changed(training=False, scope=("outer",)):
+        late.__enter__()
+        assert state.training and state.draws
+    assert vars(state) == calm
+    with _symbolic.Changed(training=False):
+        del late
+        assert state.training is False
+    never = _symbolic.Changed(scope=("never",))
+    never.__enter__()
+    del never
+    assert vars(state) == calm
+
+
+def test_an_interrupt_where_a_replay_would_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(replay: Any) -> None:
+        raise KeyboardInterrupt
+
+    calm = dict(vars(_symbolic.tracing))
+    with monkeypatch.context() as patch:
+        patch.setattr(_drawing.Replay, "end", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _branches.both(lambda: None, [], None)
+    assert vars(_symbolic.tracing) == calm

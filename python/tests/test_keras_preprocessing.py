@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import ebb
 from ebb import keras
 
 GOLDENS = pathlib.Path(__file__).with_name("goldens")
@@ -83,18 +82,6 @@ def test_adapt_on_batches() -> None:
     parts.adapt(Dataset.from_tensor_slices(table).batch(8))
     for one, other in zip(whole.get_weights(), parts.get_weights()):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
-
-
-def test_texts_are_refused_inside_models() -> None:
-    """The message says what to do."""
-    for layer in (
-        keras.layers.TextVectorization(),
-        keras.layers.StringLookup(),
-        keras.layers.IntegerLookup(),
-        keras.layers.Hashing(3),
-    ):
-        with pytest.raises(ebb.UnsupportedError, match="call it on the data"):
-            layer(keras.Input((1,)))
 
 
 def test_one_mean_for_each_channel() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -77,7 +79,11 @@ def test_vocabulary_errors() -> None:
     with pytest.raises(ValueError, match="repeated"):
         keras.layers.StringLookup(vocabulary=["a", "a"])
     with pytest.raises(ValueError, match="reserved"):
-        keras.layers.StringLookup(vocabulary=["a", "[UNK]"])
+        keras.layers.StringLookup(vocabulary=["a", "[UNK]"], invert=True)
+    with pytest.raises(ValueError, match="reserved"):
+        keras.layers.StringLookup(vocabulary=["a", ""], mask_token="")
+    with pytest.raises(ValueError, match="does not exist"):
+        keras.layers.StringLookup(vocabulary="no/such/file")
     with pytest.raises(ValueError, match="max_tokens"):
         keras.layers.StringLookup(vocabulary=["a", "b"], max_tokens=2)
     with pytest.raises(ValueError, match="empty"):
@@ -99,16 +105,25 @@ def test_vocabulary_of_a_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_configurations() -> None:
-    """A layer of a configuration gives the same."""
+    """A copy gives the same; a configuration has only what the constructor was given."""
     first = keras.layers.TextVectorization(ngrams=2, output_mode="count")
     first.adapt(TEXTS)
-    again = keras.layers.TextVectorization.from_config(first.get_config())
+    again = copy.deepcopy(first)
     assert again.get_vocabulary() == first.get_vocabulary()
     assert np.array_equal(again(TEXTS), first(TEXTS))
+    learned = keras.layers.TextVectorization.from_config(first.get_config())
+    with pytest.raises(ValueError, match="no vocabulary"):
+        learned(TEXTS)
     lookup = keras.layers.StringLookup(output_mode="tf_idf")
     lookup.adapt(np.array([["a", "b"], ["b", "c"]]))
-    again = keras.layers.StringLookup.from_config(lookup.get_config())
+    again = copy.deepcopy(lookup)
     assert np.array_equal(again([["a", "q"]]), lookup([["a", "q"]]))
+    given = keras.layers.StringLookup(
+        vocabulary=["[UNK]", "a"], idf_weights=[0.9, 0.5], output_mode="tf_idf"
+    )
+    again = keras.layers.StringLookup.from_config(given.get_config())
+    assert again([["a", "q"]]).numpy().tolist() == given([["a", "q"]]).numpy().tolist()
+    np.testing.assert_allclose(given([["a", "q"]]), [[0.9, 0.5]])
     backwards = keras.layers.StringLookup(vocabulary=["a", "b"], invert=True)
     assert backwards([0, 1, 2]).tolist() == ["[UNK]", "a", "b"]
 

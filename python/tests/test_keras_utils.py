@@ -290,8 +290,8 @@ def test_sources_and_names() -> None:
         utils.get_source_inputs(np.ones(2))
     for name in utils.__all__:
         assert getattr(utils, name) is not None
-    with pytest.raises(ebb.UnsupportedError, match="audio_dataset"):
-        utils.audio_dataset_from_directory
+    with pytest.raises(ebb.UnsupportedError, match="utils.legacy"):
+        utils.legacy
     assert utils.is_keras_tensor(a)
 
 

@@ -264,17 +264,3 @@ def test_training_steps_in_functions() -> None:
     w.assign(tf.zeros([2, 1]))
     traced = tf.function(step)
     assert np.allclose([float(traced(x, y)) for _ in range(5)], eager, rtol=1e-4)
-
-
-def test_gradients_through_models_are_refused_by_name() -> None:
-    model = keras_model()
-    x = tf.ones([1, 4])
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = tf.reduce_sum(model(x))
-    with pytest.raises(NotImplementedError, match=r"sequential.*fit\(\)"):
-        tape.gradient(y, x)
-    with tf.GradientTape() as tape:
-        y = tf.reduce_sum(model(x))
-    with pytest.raises(NotImplementedError, match="fit"):
-        tape.gradient(y, model.trainable_variables)

@@ -314,6 +314,18 @@ def test_images() -> None:
     assert abs(standard.mean()) < 1e-5 and abs(standard.std() - 1) < 1e-4
 
 
+def test_total_variation_of_images() -> None:
+    two = np.stack([IMAGE[0], 3 * IMAGE[0]])
+    expected = sum(np.abs(np.diff(IMAGE[0], axis=axis)).sum() for axis in (0, 1))
+    assert np.allclose(tf.image.total_variation(two), [expected, 3 * expected], rtol=1e-5)
+    image = tf.Variable(IMAGE[0])
+    with tf.GradientTape() as tape:
+        one = tf.image.total_variation(image)
+    assert one.shape == () and tape.gradient(one, image).shape == image.shape
+    with pytest.raises(ValueError, match="3 axes"):
+        tf.image.total_variation(IMAGE[0, 0])
+
+
 def test_flow() -> None:
     one = tf.constant(1.0)
     assert tf.cond(one > 0, lambda: "yes", lambda: "no") == "yes"
@@ -331,8 +343,8 @@ def test_flow() -> None:
 def test_what_is_not_there_says_so() -> None:
     with pytest.raises(AttributeError, match="reduce_mean"):
         tf.reduce_meen
-    with pytest.raises(AttributeError, match="no texts"):
-        tf.strings
+    with pytest.raises(AttributeError, match="no sparse tensors"):
+        tf.sparse
     with pytest.raises(AttributeError, match=r"tf\.math"):
         tf.math.lgammma
     assert not hasattr(tf, "contrib") and hasattr(tf, "matmul") and "keras" in dir(tf)

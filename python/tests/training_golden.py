@@ -16,21 +16,21 @@ from training_cases import classifier, data, screen, two_heads  # noqa: E402
 
 from ebb import keras  # noqa: E402
 
-__all__ = ["check_case", "classifier", "data", "screen", "two_heads"]
+__all__ = ["check_case", "classifier", "data", "differences", "screen", "two_heads"]
 TOLERANCE = 2e-5  # of float32 sums in another order
 
 
-def _differences(ours: Any, wanted: Any, path: str) -> list[str]:
+def differences(ours: Any, wanted: Any, path: str) -> list[str]:
     """Places that are not the same."""
     if isinstance(wanted, dict) and isinstance(ours, dict):
         if list(ours) != list(wanted):
             return [f"{path}: names {list(ours)} instead of {list(wanted)}"]
-        return [d for k in wanted for d in _differences(ours[k], wanted[k], f"{path}/{k}")]
+        return [d for k in wanted for d in differences(ours[k], wanted[k], f"{path}/{k}")]
     if isinstance(wanted, list) and isinstance(ours, list):
         if len(ours) != len(wanted):
             return [f"{path}: {ours} instead of {wanted}"]
         pairs = enumerate(zip(ours, wanted))
-        return [d for i, (a, b) in pairs for d in _differences(a, b, f"{path}[{i}]")]
+        return [d for i, (a, b) in pairs for d in differences(a, b, f"{path}[{i}]")]
     if isinstance(wanted, float) and isinstance(ours, (int, float)):
         near = abs(ours - wanted) <= TOLERANCE * max(1.0, abs(wanted))
         same = near or (math.isnan(ours) and math.isnan(wanted))
@@ -44,5 +44,5 @@ def check_case(name: str) -> None:
     keras.backend.clear_session()
     wanted = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))[name]
     ours = json.loads(json.dumps(training_cases.CASES[name](keras)))
-    differences = _differences(ours, wanted, name)
-    assert not differences, differences
+    found = differences(ours, wanted, name)
+    assert not found, found

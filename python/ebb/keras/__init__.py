@@ -9,6 +9,7 @@ from ebb.keras import (
     _constant,  # noqa: F401  what is used later is here already: nothing is imported in between
     _eager_call,  # noqa: F401
     _missing,
+    _tf_calls,  # noqa: F401
     _tracing,  # noqa: F401
     activations,
     applications,

@@ -1,4 +1,4 @@
-"""Accuracies as functions of arrays: 1.0 where a prediction is right, one number a sample."""
+"""Accuracies and correlations as functions of arrays."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from ebb.keras._data import to_array
 from ebb.keras._loss import tensor_of
+from ebb.keras._policy import settings
 
 Array = np.ndarray[Any, Any]
 
@@ -128,3 +129,54 @@ def sparse_top_k_categorical_accuracy(
         return _told((guess[..., :k] == truth[..., None]).any(-1))
     own = np.take_along_axis(guess, truth[..., None].astype(np.int64), -1)
     return _told(((guess > own).sum(-1) < k) & np.isfinite(own[..., 0]))
+
+
+def _centered(y_true: Any, y_pred: Any, axis: int) -> tuple[Array, Array, Array, Array]:
+    """Both without their means, and the means."""
+    guess = to_array(y_pred, "y_pred").astype(np.float32)
+    truth, guess = _same_rank(to_array(y_true, "y_true").astype(np.float32), guess)
+    means = [array.mean(axis, keepdims=True) for array in (truth, guess)]
+    return truth - means[0], guess - means[1], means[0], means[1]
+
+
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+    """How well one rises where the other does, from -1 to 1.
+
+    Parameters
+    ----------
+    y_true, y_pred : array
+        Of the same shape.
+    axis : int
+        Along which they are compared.
+
+    Returns
+    -------
+    Tensor
+        Without that axis.
+    """
+    truth, guess, _, _ = _centered(y_true, y_pred, axis)
+    spread = truth.std(axis, keepdims=True) * guess.std(axis, keepdims=True)
+    return _told((truth * guess / spread).mean(axis))
+
+
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+    """How well predictions are the targets themselves, from -1 to 1.
+
+    Parameters
+    ----------
+    y_true, y_pred : array
+        Of the same shape.
+    axis : int
+        Along which they are compared.
+
+    Returns
+    -------
+    Tensor
+        Without that axis.
+    """
+    truth, guess, mean_true, mean_pred = _centered(y_true, y_pred, axis)
+    # Keras takes the targets' distance from the mean of the predictions.
+    together = (truth + mean_true - mean_pred) * guess
+    apart = truth.var(axis, keepdims=True) + guess.var(axis, keepdims=True)
+    apart = apart + (mean_true - mean_pred) ** 2 + np.float32(settings.epsilon)
+    return _told((2 * together / apart).mean(axis))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ebb.keras import _find, _naming, _policy, _tree
+from ebb.keras import _cells, _find, _naming, _policy, _symbolic, _tree
 from ebb.keras._object import nested, serialize
 from ebb.keras._symbolic import KerasTensor, Node
 from ebb.keras._variable import Array, Variable
@@ -173,6 +173,9 @@ def activation(value: Any) -> Any:
     return activations.get(value)
 
 
+_PLAIN = frozenset([str, int, float, bool])
+
+
 def _plain(value: Any) -> Any:
     """Numbers of numpy as Python's."""
     if isinstance(value, np.generic):
@@ -182,19 +185,39 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_OBJECTS = {
+    "initializer": initializer,
+    "regularizer": regularizer,
+    "constraint": constraint,
+    "activation": activation,
+}
+
+
+@functools.lru_cache(maxsize=512)
+def _word(name: str) -> str:
+    """The last word of an argument's name if it is one of objects: ``"initializer"``; else none."""
+    return next((word for word in _OBJECTS if name.endswith(word)), "")
+
+
+@functools.lru_cache(maxsize=512)
+def _rank_of(class_name: str) -> int:
+    """``"Conv2D"``: 2; 0 without a number."""
+    return next((int(c) for c in reversed(class_name) if c in "123"), 0)
+
+
 def convert(layer: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments as attributes."""
-    rank = next((int(c) for c in reversed(type(layer).__name__) if c in "123"), 0)
+    rank = _rank_of(type(layer).__name__)
     done = {}
     for name, value in values.items():
-        if name.endswith("initializer"):
-            value = initializer(value)  # noqa: PLW2901
-        elif name.endswith("regularizer"):
-            value = regularizer(value)  # noqa: PLW2901
-        elif name.endswith("constraint"):
-            value = constraint(value)  # noqa: PLW2901
-        elif name.endswith("activation"):
-            value = activation(value)  # noqa: PLW2901
+        word = _word(name)
+        if word:
+            value = _OBJECTS[word](value)  # noqa: PLW2901
+        elif value is None or type(value) in _PLAIN:
+            if name in _WINDOWS and rank and value is not None:
+                value = _window(name, value, rank)  # noqa: PLW2901
+            elif name == "padding" and isinstance(value, str):
+                value = _padding(type(layer).__name__, value)  # noqa: PLW2901
         elif name in _WINDOWS and rank and value is not None:
             value = _window(name, value, rank)  # noqa: PLW2901
         elif name in _TUPLES and isinstance(value, (list, tuple)):
@@ -211,6 +234,21 @@ def convert(layer: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     if "Pool" in type(layer).__name__ and done.get("strides", 0) is None:
         done["strides"] = done["pool_size"]
     return done
+
+
+def _padding(kind: str, value: str) -> str:
+    """The padding of a convolution; other layers look at it when they are called."""
+    if "Conv" not in kind:
+        return value
+    known = ["valid", "same"]
+    if kind in ("Conv1D", "SeparableConv1D", "DepthwiseConv1D"):  # the last two in Keras 2
+        known.append("causal")
+    if value.lower() not in known:
+        told = ", ".join(f"'{one}'" for one in known)
+        raise ValueError(
+            f"The `padding` argument must be a list/tuple or one of {{{told}}}. Received: {value}"
+        )
+    return value.lower()
 
 
 def _window(name: str, value: Any, rank: int) -> tuple[int, ...]:
@@ -251,6 +289,12 @@ def like_keras(layer: Any, config: dict[str, Any]) -> dict[str, Any]:
     if kind in _RECURRENT and kind != "Bidirectional":
         config.setdefault("zero_output_for_mask", False)
         config.setdefault("unroll", False)
+    if kind == "LSTMCell":  # it has another order than LSTM
+        later = list(config)[list(config).index("use_bias") + 1 :]
+        for name in ("unit_forget_bias", *(n for n in later if n != "unit_forget_bias")):
+            config[name] = config.pop(name)
+    if kind == "RNN":
+        config["cell"] = config.pop("cell")  # the last one
     if kind == "LayerNormalization":
         config.setdefault("rms_scaling", False)
     for name in _UNWRITTEN.get(kind, ()):
@@ -265,15 +309,27 @@ def activation_config(value: Any) -> Any:
     """Activations of ebb by name."""
     if value is None:
         return "linear"
-    if str(getattr(value, "__module__", "")).split(".", 1)[0] == "ebb":
+    if is_ours(value):
         return getattr(value, "__name__", None) or serialize(value)
     return serialize(value)
+
+
+def is_ours(thing: Any) -> bool:
+    """Is a class, a function or the class of an object one of ebb's own?"""
+    module = str(getattr(thing, "__module__", ""))
+    return module == "ebb" or module.startswith("ebb.")
+
+
+def has_own_parts(layer: Any) -> bool:
+    """Is its activation, or the regularizer of what it gives, something of the user's?"""
+    penalty = layer.activity_regularizer
+    return has_own_activation(layer) or (penalty is not None and not is_ours(type(penalty)))
 
 
 def has_own_activation(layer: Any) -> bool:
     """Is the activation a function of the user's?"""
     value = layer.__dict__.get("activation")
-    return value is not None and str(getattr(value, "__module__", "")).split(".", 1)[0] != "ebb"
+    return value is not None and not is_ours(value)
 
 
 def core_config(layer: Any) -> dict[str, Any]:
@@ -281,12 +337,17 @@ def core_config(layer: Any) -> dict[str, Any]:
     done: dict[str, Any] = {"dtype": layer.dtype_policy.entry()}
     for name in layer._arguments:
         value = argument(layer, name)
+        word = _word(name)
         if name == "activation" and has_own_activation(layer):
             done[name] = "linear"  # it is traced
-        elif name.endswith("activation"):
+        elif word == "activation":
             done[name] = activation_config(value)
-        elif name.endswith("initializer") and is_python(value):
+        elif value is None or type(value) in _PLAIN:
+            done[name] = value
+        elif word == "initializer" and is_python(value):
             done[name] = "zeros"  # what it gives is set afterwards
+        elif word in ("regularizer", "constraint") and not is_ours(type(value)):
+            done[name] = None  # steps of training that run in Python apply it
         else:
             done[name] = _core_value(value)
     return done
@@ -305,10 +366,20 @@ def is_python(value: Any) -> bool:
     """An initializer whose numbers only Python has: a function, a class of the user, an array."""
     if value is None or isinstance(value, str):
         return False
-    if str(type(value).__module__).split(".", 1)[0] != "ebb":
+    if not is_ours(type(value)):
         return True
     given = getattr(value, "value", None)
     return hasattr(given, "shape") or isinstance(given, (list, tuple))
+
+
+_CALLED = {"recurrent_kernel": "recurrent", "depthwise_kernel": "depthwise",
+           "pointwise_kernel": "pointwise"}  # fmt: skip
+
+
+def setting_of(layer: Any, inner: str, what: str) -> Any:
+    """The regularizer or constraint that a layer has for a weight of its own, or None."""
+    name = inner.rsplit("/", 1)[-1]
+    return getattr(layer, f"{_CALLED.get(name, name)}_{what}", None)
 
 
 def first_value(layer: Any, inner: str, variable: Variable) -> Array | None:
@@ -370,7 +441,8 @@ def order_call(
         first = next((name for name in _FIRST if name in kwargs), None)
         if first is not None and str(type(layer).call.__module__).startswith("ebb."):
             args = (kwargs.pop(first),)
-    if not kwargs and len(args) == 1:
+    is_plain = not kwargs and len(args) == 1 and is_ours(type(layer))
+    if is_plain and not _symbolic.tracing.depth:
         kwargs = _defaults(type(layer).__name__)
     return args, kwargs
 
@@ -440,6 +512,13 @@ def build_shapes(layer: Any, node: Node) -> dict[str, Any] | None:
     return {"input_shape": shapes[0]}
 
 
+def count_parts(layer: Any) -> None:
+    """Layers that Keras makes inside one as it is built take part in the count of names."""
+    if type(layer).__name__ in _CALLS:
+        _naming.unique("softmax")
+        _naming.unique("dropout")
+
+
 def note_parts(layer: Any, shape: Any) -> None:
     """What the layers inside one are built for."""
     kind = type(layer).__name__
@@ -487,6 +566,12 @@ def weights_by_name(layer: Any) -> dict[str, Variable]:
     """The weights of a layer that is built, by their names in the core without the layer's own."""
     from ebb.keras._config import Writer
 
+    if not layer.built:
+        parts = {f"cells/{name}": cell for name, cell in _cell_names(layer)}
+        parts.update((n, one) for n, one in _cells.opened(layer).items() if n != "cells")
+        known = {name: weights_by_name(part) for name, part in parts.items()}
+        return {f"{name}/{rest}": known[name][rest] for name in known for rest in known[name]}
+
     writer = Writer()
     layer._core_entry(writer, layer.name, "", layer._inbound_nodes, True)
     return {name[len(layer.name) + 1 :]: writer.table[name] for name in writer.table}
@@ -496,11 +581,10 @@ def hand_down(layer: Any) -> None:
     """Layers inside a wrapper get the weights that are theirs."""
     parts: dict[int, Any] = {}
     slots: dict[int, list[tuple[str, Variable]]] = {}
-    cells = list(layer.__dict__.get("cells") or ())
     for inner, variable in layer._slots:
         part, rest = owner_of(layer, inner)
-        if part is None and inner.startswith("cells/") and cells:
-            part, rest = _cell_of(cells, inner)
+        if part is None and inner.startswith("cells/"):
+            part, rest = _cell_of(layer, inner)
         if part is not None and not part.built:
             parts[id(part)] = part
             slots.setdefault(id(part), []).append((rest, variable))
@@ -510,31 +594,48 @@ def hand_down(layer: Any) -> None:
         hand_down(part)
 
 
-def _cell_of(cells: list[Any], inner: str) -> tuple[Any, str]:
-    """``cells/lstm_cell_1/kernel``: the second LSTMCell."""
-    _, name, rest = inner.split("/", 2)
+def _cell_names(layer: Any) -> list[tuple[str, Any]]:
+    """Cells of a stack by their names in the core: ``lstm_cell_1`` is the second LSTMCell."""
     counts: dict[str, int] = {}
-    for cell in cells:
-        base = _naming.snake_case(type(cell).__name__)
+    named = []
+    for cell in layer.__dict__.get("cells") or ():
+        base = "functional" if cell._traces() else _naming.snake_case(type(cell).__name__)
         count = counts.get(base, 0)
         counts[base] = count + 1
-        if name == (f"{base}_{count}" if count else base):
-            return cell, rest
-    return None, inner
+        named.append((f"{base}_{count}" if count else base, cell))
+    return named
+
+
+def _cell_of(layer: Any, inner: str) -> tuple[Any, str]:
+    """``cells/lstm_cell_1/kernel``: the second LSTMCell."""
+    _, name, rest = inner.split("/", 2)
+    found = next((cell for known, cell in _cell_names(layer) if known == name), None)
+    return (found, rest) if found is not None else (None, inner)
+
+
+def _is_alone(layer: Any) -> bool:
+    """Is it built by itself: of a configuration that says for what, or of a file?"""
+    tracing = _symbolic.tracing
+    return layer._waits or layer._is_of_file or (tracing.deferred and not tracing.depth)
 
 
 def weight_path(layer: Any, scope: str, inner: str) -> str:
-    """The path of a weight as Keras tells it: ``sequential/lstm/lstm_cell/kernel``."""
+    """The path of a weight as Keras tells it: ``sequential/lstm/lstm_cell/kernel``.
+
+    Layers of a configuration that says what they were built for are built by themselves.
+    """
     parts = inner.split("/")
-    names = [scope] if scope else []
+    names = [scope] if scope and not _is_alone(layer) else []
     names.append(layer.name)
     here: Any = layer
     for part in parts[:-1]:
         if part == "cells":
             continue
         inside: Any = getattr(here, "__dict__", {}).get(part)
+        if inside is None and _cells.is_stack(here):
+            inside = dict(_cell_names(here)).get(part)
         if inside is not None and getattr(inside, "_is_layer", False):
-            names = [*names, inside.name]
+            names = [inside.name] if _is_alone(inside) else [*names, inside.name]
         elif part == "cell":
             names.append(f"{_naming.snake_case(type(here).__name__)}_cell")
         else:
@@ -550,7 +651,8 @@ def that_builds(build: Any) -> Any:
 
     @functools.wraps(build)
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
-        build(self, *args, **kwargs)
+        with _symbolic.within(self):
+            build(self, *args, **kwargs)
         self.built = True
 
     return wrapped

@@ -119,7 +119,7 @@ class CSVLogger(Callback):
         self.sep = separator
         self.filename: str = os.fspath(filename)
         self.append = append
-        self.writer: csv.DictWriter[str] | None = None
+        self.writer: Any = None  # a csv.DictWriter
         self.keys: list[str] | None = None
         self.append_header = True
         self.csv_file: TextIO | None = None

@@ -73,7 +73,8 @@ class MonitorCallback(Callback):
     def _direction(self) -> bool:
         """Whether more is better, by the name and the model's metrics."""
         name = self.monitor[4:] if self.monitor.startswith("val_") else self.monitor
-        for metric in getattr(self.model, "metrics", ()):
+        held = getattr(self.model, "metrics", ())
+        for metric in [one for group in held for one in getattr(group, "metrics", [group])]:
             direction = direction_of(metric)
             if metric.name == name and direction is not None:
                 return direction == "up"

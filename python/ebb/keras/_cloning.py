@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ebb.keras import _summary, _tree
+from ebb.keras._host_layer import is_host
 from ebb.keras._serialization import deserialize_keras_object, serialize_keras_object
 from ebb.keras._symbolic import KerasTensor
 
@@ -74,7 +75,10 @@ def _default_clone(layer: Any) -> Any:
     """A new layer of the same configuration."""
     if type(layer).__name__ == "Function":
         return type(layer)(layer.module, layer.class_name, dict(layer.config), name=layer.name)
-    return type(layer).from_config(layer.get_config())
+    made = type(layer).from_config(layer.get_config())
+    if is_host(layer):
+        made._state_take(layer)
+    return made
 
 
 def _wrapped(

@@ -29,14 +29,17 @@ class Writer:
         By the name of the weight in the core.
     frozen : dict of str to bool
         Layers with weights by the name that the core gives them: may training not change them?
+    stateful : dict of str to Layer
+        Layers that keep states, by the same names.
     is_brief : bool
-        Only these two are wanted: what is written is empty.
+        Only these are wanted: what is written is empty.
     """
 
     def __init__(self, is_brief: bool = False) -> None:
         self.is_brief = is_brief
         self.table: dict[str, Any] = {}
         self.frozen: dict[str, bool] = {}
+        self.stateful: dict[str, Any] = {}
 
     def text(self, name: str, class_name: str, config: dict[str, Any]) -> str:
         """The text of the whole model."""
@@ -133,11 +136,14 @@ def call_config(
         assert made is not None
         return tensor_entry(leaf, names[id(made.operation)], graph.numbers[made], leaf._index)
 
+    training = node.kwargs.get("training")
+    fixed = is_core and node.in_call and isinstance(training, bool)
+    more = {"training_fixed": training} if fixed else {}
     if is_core and node.operation_is_model:
         tensors = [refer(tensor) for tensor in node.parents]
-        kwargs = {k: v for k, v in node.kwargs.items() if k == "training" and isinstance(v, bool)}
+        kwargs = {"training": training, **more} if isinstance(training, bool) else {}
         return {"args": [tensors[0] if len(tensors) == 1 else tensors], "kwargs": kwargs}
     return {
         "args": serialize_keras_object(_tree.map_structure(refer, list(node.args))),
-        "kwargs": serialize_keras_object(_tree.map_structure(refer, node.kwargs)),
+        "kwargs": {**serialize_keras_object(_tree.map_structure(refer, node.kwargs)), **more},
     }

@@ -8,7 +8,7 @@ import numpy as np
 
 from ebb.keras import _symbolic, _tree
 from ebb.keras._object import serialize
-from ebb.keras._symbolic import Function, Node
+from ebb.keras._symbolic import Function, KerasTensor, Node
 from ebb.keras._variable import Variable
 
 
@@ -23,7 +23,11 @@ class VariableNode(Function):
 
     def entry(self) -> dict[str, Any]:
         """The library's class ``Variable``."""
-        from ebb.keras._arguments import is_python
+        from ebb.keras._arguments import is_ours, is_python
+
+        def told(held: Any) -> Any:
+            """Steps of training that run in Python apply what is the caller's own."""
+            return serialize(held) if held is None or is_ours(type(held)) else None
 
         variable = self.variable
         plain = variable.initializer is None or is_python(variable.initializer)
@@ -33,8 +37,8 @@ class VariableNode(Function):
             "shape": list(variable.shape),
             "dtype": variable.dtype,
             "initializer": "zeros" if plain else serialize(variable.initializer),
-            "regularizer": serialize(variable.regularizer),
-            "constraint": serialize(variable.constraint),
+            "regularizer": told(variable.regularizer),
+            "constraint": told(variable.constraint),
         }
         return {
             "module": "keras.layers",
@@ -82,6 +86,8 @@ def lift(structure: Any, layer: Any) -> Any:
     """Arguments of a layer's call with Variables and arrays as symbolic tensors."""
 
     def change(leaf: Any) -> Any:
+        if leaf is None or isinstance(leaf, KerasTensor):
+            return leaf
         if getattr(leaf, "_is_variable", False):
             return leaf._symbolic()
         if isinstance(leaf, np.ndarray):

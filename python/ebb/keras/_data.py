@@ -7,6 +7,7 @@ into the order of the model's inputs and outputs by ``Ports``.
 
 from __future__ import annotations
 
+import itertools
 import random
 import warnings
 from collections.abc import Iterator, Mapping
@@ -14,9 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from ebb._context import need_values
+from ebb._texts import begins_with_text, is_texts
+
 Structure = Any
 _TRIPLE = 3
-_ENDED = (
+ENDED = (
     "Your input ran out of data; interrupting training. Make sure that your dataset or generator "
     "can generate at least `steps_per_epoch * epochs` batches. You may need to use the "
     "`.repeat()` function when building your dataset."
@@ -38,7 +42,7 @@ def is_array(value: Any) -> bool:
 def _is_number(item: Any) -> bool:
     if isinstance(item, (list, tuple)):
         return len(item) > 0 and all(_is_number(one) for one in item)
-    return isinstance(item, (int, float, bool, np.number, np.bool_))
+    return isinstance(item, (int, float, bool, np.number, np.bool_, str, bytes))
 
 
 def to_array(value: Any, name: str = "x") -> np.ndarray[Any, Any]:
@@ -61,6 +65,18 @@ def to_array(value: Any, name: str = "x") -> np.ndarray[Any, Any]:
     return value  # type: ignore[no-any-return]
 
 
+def to_data(value: Any, name: str = "x") -> np.ndarray[Any, Any]:
+    """As ``to_array``; texts stay texts."""
+    if type(value) is not np.ndarray:
+        if isinstance(value, (list, tuple)) and begins_with_text(value):
+            return np.asarray(value, object)
+        value = _of_library(value)
+    if value.dtype.kind in "USTO" and is_texts(value):
+        texts: np.ndarray[Any, Any] = value.astype(object) if value.dtype.kind == "T" else value
+        return texts
+    return to_array(value, name)
+
+
 def _of_library(value: Any) -> np.ndarray[Any, Any]:
     """The numpy face of a tensor, a data frame, a sparse matrix or a list."""
     if hasattr(value, "detach") and hasattr(value, "cpu"):
@@ -72,6 +88,7 @@ def _of_library(value: Any) -> np.ndarray[Any, Any]:
         return np.asarray(value.toarray())
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         return np.asarray(np.from_dlpack(value))
+    need_values(value, "a loss, a metric or an optimizer")
     return np.asarray(value)
 
 
@@ -124,7 +141,7 @@ def map_leaves(structure: Structure, name: str) -> Structure:
         return {key: map_leaves(item, f"{name}['{key}']") for key, item in structure.items()}
     if isinstance(structure, (list, tuple)) and not is_array(structure):
         return [map_leaves(item, f"{name}[{i}]") for i, item in enumerate(structure)]
-    return to_array(structure, name)
+    return to_data(structure, name)
 
 
 # -- the model's inputs and outputs -----------------------------------------------------------
@@ -138,6 +155,8 @@ class Ports:
     """
 
     is_plain = False  # one input and one output, in no list or dict
+    is_cut = False  # a part of the model runs in Python: so arrays are cut into batches there
+    taught: list[int] | None = None  # the outputs that have a loss, where some have none
 
     def __init__(
         self,
@@ -161,19 +180,32 @@ class Ports:
         ValueError
             If inputs are missing, there are too many, or their shapes are not the model's.
         """
+        leaves = self._leaves(structure)
+        return [self._input(i, to_array(leaf, "x")) for i, leaf in enumerate(leaves)]
+
+    def _leaves(self, structure: Structure) -> list[Any]:
+        """What is given for each input."""
         leaves = self._by_name(structure, self.inputs, self.input_keys, "x")
         if len(leaves) != len(self.inputs):
             raise ValueError(
                 f"Model '{self.model}' expects {len(self.inputs)} input(s), but it received "
                 f"{len(leaves)} array(s)."
             )
-        return [self._input(i, to_array(leaf, "x")) for i, leaf in enumerate(leaves)]
+        return leaves
+
+    def finish(self, x: list[Any], outputs: list[Any]) -> list[Any]:
+        """What the model gives, of what its core made of ``x``."""
+        del x
+        return outputs
 
     def y(self, structure: Structure) -> list[np.ndarray[Any, Any]]:
         """Arrays for the outputs."""
         if structure is None:
             raise ValueError(f"Model '{self.model}' needs targets: `y` is None.")
         leaves = self._by_name(structure, self.outputs, self.output_keys, "y")
+        if self.taught is not None and len(leaves) == len(self.taught) < len(self.outputs):
+            given = dict(zip(self.taught, leaves))  # targets of those that have a loss
+            leaves = [given.get(number) for number in range(len(self.outputs))]
         if len(leaves) != len(self.outputs):
             raise ValueError(
                 f"Model '{self.model}' expects {len(self.outputs)} target(s), but `y` has "
@@ -269,9 +301,9 @@ class ArrayData:
         self, x: Structure, y: Structure, sample_weight: Structure, is_one_batch: bool = False
     ) -> None:
         self.example = (map_leaves(x, "x"), map_leaves(y, "y"))
-        self._weights = map_leaves(sample_weight, "sample_weight")
+        self.given_weights = map_leaves(sample_weight, "sample_weight")
         # One batch is not cut into others: its arrays may have what rows the model takes.
-        groups = (*self.example, self._weights)
+        groups = (*self.example, self.given_weights)
         self.rows = 0 if is_one_batch else _check_rows(groups)
         self.x: list[np.ndarray[Any, Any]] = []
         self.y: list[np.ndarray[Any, Any]] = []
@@ -282,7 +314,7 @@ class ArrayData:
         self.x = ports.x(self.example[0])
         if needs_y:
             self.y = ports.y(self.example[1])
-        self.weights = ports.weights(self._weights)
+        self.weights = ports.weights(self.given_weights)
 
     def steps(self, batch_size: int | None, steps: int | None) -> int:
         """Batches of an epoch."""
@@ -318,7 +350,10 @@ class BatchData:
     """Batches that an iterable gives one by one.
 
     ``size`` is the number of batches of a pass, None when it is not known. An iterator (a
-    generator, say) can be gone through once; other iterables begin anew with each pass.
+    generator, say) can be gone through once; another pass over it begins with its first two
+    batches, which are kept, and goes on where the one before ended, as in Keras. Other iterables
+    begin anew. ``resets``: whether the source hears of the end of an epoch before the first pass
+    ("once": fit), or before each ("always": evaluate).
     """
 
     is_whole = False
@@ -329,6 +364,10 @@ class BatchData:
         self._shuffles = shuffle and hasattr(source, "on_epoch_end")
         self._iterator: Iterator[Any] | None = None
         self._first: list[Any] | None = None  # looked at already
+        self._peeked: list[Any] = []  # of an iterator
+        self._example: Any = None
+        self._has_begun = False
+        self.resets = "never"
         self._ports: Ports | None = None
         self._needs_y = True
         self._given = 0
@@ -338,6 +377,10 @@ class BatchData:
     @property
     def example(self) -> tuple[Structure, Structure]:
         """X and y of the first batch."""
+        if hasattr(self._source, "on_epoch_end") and hasattr(self._source, "__getitem__"):
+            if self._example is None:  # looked at before any epoch begins
+                self._example = unpack(self._source[0])
+            return map_leaves(self._example[0], "x"), map_leaves(self._example[1], "y")
         if self._first is None:
             self._begin()
             assert self._iterator is not None
@@ -358,10 +401,12 @@ class BatchData:
         del batch_size
         return steps or self.size
 
-    def next(self, restart: bool) -> tuple[list[Any], list[Any], list[Any]] | None:
-        """The next batch; None at the end of a pass."""
-        if restart and self._first is None:
+    def take(self, restart: bool) -> Any:
+        """The next batch as the source gives it; None at the end of a pass."""
+        if self._first is None and (restart or self._is_over()):
             self._begin()
+        elif self._given and self._is_at_limit():
+            self._tell("on_epoch_begin")
         if self._first is not None:
             item, self._first = self._first[0], None
         else:
@@ -371,6 +416,32 @@ class BatchData:
                 self._end()
                 return None
         self._given += 1
+        if self._is_once and len(self._peeked) < min(self._given, 2):
+            self._peeked.append(item)
+        if self._is_at_limit():
+            self._tell("on_epoch_end")
+        return item
+
+    def _is_at_limit(self) -> bool:
+        """Has the last epoch been given all of its steps?"""
+        return self.limit is not None and self._given % self.limit == 0
+
+    def _is_over(self) -> bool:
+        """Did a pass over what can be gone through again end together with an epoch?"""
+        is_all = not self._is_once and self.size is not None and self._given >= self.size
+        return is_all and self._is_at_limit()
+
+    def _tell(self, what: str) -> None:
+        """Lets the source know, if it wants to."""
+        heard = None if self._is_once else getattr(self._source, what, None)
+        if heard is not None:
+            heard()
+
+    def next(self, restart: bool) -> tuple[list[Any], list[Any], list[Any]] | None:
+        """The next batch in the model's order; None at the end of a pass."""
+        item = self.take(restart)
+        if item is None:
+            return None
         assert self._ports is not None
         x, y, weight = unpack(item)
         rows = self._ports.x(x)
@@ -382,10 +453,12 @@ class BatchData:
         """A new pass."""
         self._given = 0
         if self._is_once:
-            self._iterator = self._source
+            self._iterator = itertools.chain(list(self._peeked), self._source)
             return
-        if hasattr(self._source, "on_epoch_begin"):
-            self._source.on_epoch_begin()
+        if self.resets == "always" or (self.resets == "once" and not self._has_begun):
+            self._tell("on_epoch_end")
+        self._has_begun = True
+        self._tell("on_epoch_begin")
         if self._shuffles and self.size:
             order = list(range(self.size))
             random.shuffle(order)
@@ -394,15 +467,16 @@ class BatchData:
             self._iterator = iter(self._source)
 
     def _end(self) -> None:
-        if self._given == 0 or (self.limit is not None and self._given % self.limit):
-            warnings.warn(_ENDED, stacklevel=2)
-        if not self._is_once and hasattr(self._source, "on_epoch_end"):
-            self._source.on_epoch_end()
+        if self._is_once or self._given == 0 or (self.limit and self._given % self.limit):
+            warnings.warn(ENDED, stacklevel=2)
+        if self._given == 0 or not self._is_at_limit():
+            self._tell("on_epoch_end")
 
     def close(self) -> None:
         """Lets go of the iterator; one that can be gone through again will be."""
-        self._iterator = None
+        self._iterator = self._example = None
         self._first = None
+        self._peeked = []
 
 
 def _length_of(source: Any) -> int | None:
@@ -424,6 +498,7 @@ def open_data(
     shuffle: bool = False,
     what: str = "x",
     is_one_batch: bool = False,
+    resets: str = "never",
 ) -> Any:
     """What the caller gave, as ArrayData or BatchData.
 
@@ -449,4 +524,6 @@ def open_data(
                 f"When `{what}` is a {kind}, `{name}` should not be passed: it is part of what "
                 "the iterable gives."
             )
-    return BatchData(x, shuffle)
+    made = BatchData(x, shuffle)
+    made.resets = resets
+    return made

@@ -24,6 +24,7 @@ from ebb._load import build_options
 from ebb._model import Model
 from ebb._native import ffi, lib
 from ebb._runtime import runtime
+from ebb.keras._states import open_states
 from ebb.keras._variable import Variable, clock
 
 Array = NDArray[Any]
@@ -38,7 +39,7 @@ def core_from_text(text: str, seed: int) -> Any:
     """
     here, keep, error = runtime(), Keep(), new_error()
     model = Model(here)
-    made = build_options(keep, here, seed, {}, seed_by_number=True)
+    made = build_options(keep, here, seed, {"keeps_states": True}, seed_by_number=True)
     code = text.encode()
     check(
         lib.ebb_model_from_json(
@@ -139,25 +140,42 @@ class Engine:
         "frozen",
         "frozen_at",
         "graph",
+        "has_penalty",
+        "host",
         "is_closed",
         "is_split",
+        "names",
+        "seed_of_passes",
+        "states",
         "synced",
         "variables",
         "versions",
     )
 
-    def __init__(self, core: Any, table: Mapping[str, Variable], frozen: dict[str, bool]) -> None:
+    def __init__(
+        self,
+        core: Any,
+        table: Mapping[str, Variable],
+        frozen: dict[str, bool],
+        stateful: dict[str, Any] | None = None,
+    ) -> None:
         self.is_closed = False
+        self.has_penalty = False  # do its calls add losses?
         self.synced = self.frozen_at = -1
         self.graph: Any = None  # that the core was made of, if it is not the model's own
+        self.seed_of_passes = 0  # drawn with the first pass that trains
+        self.host: Any = None  # the parts of a graph of which Python computes some
         self.variables: list[Variable] = []
         self.versions: list[int] = []
         self.frozen = frozen
         self.built = Built(core)
+        self.names: list[str] = []
         for index, info in enumerate(core.weight_infos):
+            self.names.append(info.name)
             self._adopt(index, self._find(info.name, table))
         count = len({id(variable) for variable in self.variables})
         self.is_split = count < len(self.variables)
+        self.states = open_states(self.built, stateful)
 
     @staticmethod
     def _find(name: str, table: Mapping[str, Variable]) -> Variable:
@@ -188,6 +206,8 @@ class Engine:
 
     def sync(self) -> None:
         """Copies what is newer in other cores."""
+        if self.states is not None:
+            self.states.take()
         if self.synced == clock.changes:
             return
         self.synced = clock.changes
@@ -206,6 +226,34 @@ class Engine:
             variable._home, variable._index = self.built, index
             variable._pending = None
         clock.changes += 1
+
+    def moved(self) -> None:
+        """A run as in training changed what training does not train: moving statistics, states."""
+        is_any = False
+        for index, variable in enumerate(self.variables):
+            if not variable.is_natural:
+                is_any = True
+                variable._version += 1
+                self.versions[index] = variable._version
+                variable._home, variable._index = self.built, index
+        if is_any:
+            clock.changes += 1
+            self.synced = clock.changes
+
+    def refreeze(self) -> None:
+        """Layers that were frozen or freed since are so in the core."""
+        if self.frozen_at == clock.freezes:
+            return
+        self.frozen_at = clock.freezes
+        for title, was_frozen in self.frozen.items():
+            own = [
+                variable.trainable
+                for name, variable in zip(self.names, self.variables)
+                if name.startswith(f"{title}/") and variable.is_natural
+            ]
+            if own and any(own) == was_frozen:
+                self.built.freeze(title, not was_frozen)
+                self.frozen[title] = not was_frozen
 
     def retreat(self) -> None:
         """What is newest here and had by other models as well moves there."""
@@ -227,6 +275,8 @@ class Engine:
         """Unloads the core; what other models share moves to them first."""
         if not self.is_closed:
             self.retreat()
+            if self.states is not None:
+                self.states.give_back()
         receipt = self.built.core.unload()  # refused inside of its own training: then it stays
         self.is_closed = True
         return receipt

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
 from ebb.keras import _tree
 from ebb.keras._symbolic import KerasTensor, Node
+
+_EXPLORED = ("nodes", "operations", "numbers", "_calls")
 
 
 class Graph:
@@ -30,6 +32,10 @@ class Graph:
     """
 
     __slots__ = ("_calls", "inputs", "nodes", "numbers", "operations", "outputs")
+    _calls: dict[int, list[Node]]
+    nodes: list[Node]
+    numbers: dict[Node, int]
+    operations: list[Any]
 
     def __init__(self, inputs: Any, outputs: Any, strict: bool = True) -> None:
         self.inputs, self.outputs = inputs, outputs
@@ -39,20 +45,33 @@ class Graph:
                 raise ValueError(
                     f"`{what}` argument cannot be empty. Received:\n{inputs=}\n{outputs=}"
                 )
-        self.nodes, met = _walk(flat_outputs)
-        for tensor in flat_inputs:  # inputs that lead nowhere stay in the model
-            node = tensor._node
-            if node is not None and node not in self.nodes and is_input(node):
-                self.nodes.append(node)
-        self.operations = _ordered(self.nodes, met)
         if strict:
+            self._explore()
             self._check(flat_inputs)
-        self.numbers: dict[Node, int] = {}
-        self._calls: dict[int, list[Node]] = {}
-        for node in sorted(self.nodes, key=lambda node: node.number):
-            calls = self._calls.setdefault(id(node.operation), [])
-            self.numbers[node] = len(calls)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _EXPLORED:
+            raise AttributeError(name)
+        self._explore()
+        return getattr(self, name)
+
+    def _explore(self) -> None:
+        """Walks it, at once or when somebody asks: a Sequential has a graph after every layer."""
+        nodes, met = _walk(self.flat_outputs)
+        seen = set(nodes)
+        for tensor in self.flat_inputs:  # inputs that lead nowhere stay in the model
+            node = tensor._node
+            if node is not None and node not in seen and is_input(node):
+                seen.add(node)
+                nodes.append(node)
+        numbers: dict[Node, int] = {}
+        by_operation: dict[int, list[Node]] = {}
+        for node in sorted(nodes, key=lambda node: node.number):
+            calls = by_operation.setdefault(id(node.operation), [])
+            numbers[node] = len(calls)
             calls.append(node)
+        self.operations = _ordered(nodes, met)
+        self.nodes, self.numbers, self._calls = nodes, numbers, by_operation
 
     @property
     def flat_inputs(self) -> list[KerasTensor]:
@@ -146,13 +165,19 @@ def _ordered(nodes: list[Node], met: dict[int, int]) -> list[Any]:
     return [operations[key] for key in order]
 
 
-def inlined(graph: Graph) -> Graph:
+def graph_inside(node: Node) -> Graph | None:
+    """The graph of the nested model that a node calls."""
+    inner = getattr(node.operation, "_graph", None)
+    return inner if isinstance(inner, Graph) else None
+
+
+def inlined(graph: Graph, inside: Callable[[Node], Graph | None] = graph_inside) -> Graph:
     """The same graph with the layers of nested models in place of the models."""
     known: dict[tuple[Node, int], KerasTensor] = {}
     for tensor in graph.flat_inputs:
         assert tensor._node is not None
         known[tensor._node, tensor._index] = tensor
-    _replay(graph.nodes, known)
+    _replay(graph.nodes, known, inside)
 
     def find(tensor: KerasTensor) -> KerasTensor:
         assert tensor._node is not None
@@ -162,7 +187,11 @@ def inlined(graph: Graph) -> Graph:
     return Graph(graph.inputs, outputs, strict=False)
 
 
-def _replay(nodes: list[Node], known: dict[tuple[Node, int], KerasTensor]) -> None:
+def _replay(
+    nodes: list[Node],
+    known: dict[tuple[Node, int], KerasTensor],
+    inside: Callable[[Node], Graph | None],
+) -> None:
     """Makes every call anew on known tensors. Recursion: as deep as models are nested."""
 
     def replaced(leaf: Any) -> Any:
@@ -173,18 +202,18 @@ def _replay(nodes: list[Node], known: dict[tuple[Node, int], KerasTensor]) -> No
     for node in nodes:
         if is_input(node):
             continue
-        inner = getattr(node.operation, "_graph", None)
-        if isinstance(inner, Graph):
+        inner = inside(node)
+        if inner is not None:
             given = [replaced(tensor) for tensor in node.parents]
-            inside = {
+            own = {
                 (tensor._node, tensor._index): value
                 for tensor, value in zip(inner.flat_inputs, given)
                 if tensor._node is not None
             }
-            _replay(inner.nodes, inside)
+            _replay(inner.nodes, own, inside)
             for index, tensor in enumerate(inner.flat_outputs):
                 assert tensor._node is not None
-                known[node, index] = inside[tensor._node, tensor._index]
+                known[node, index] = own[tensor._node, tensor._index]
             continue
         args, kwargs = _tree.map_structure(replaced, (node.args, node.kwargs))
         again = Node(node.operation, args, kwargs)

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ebb._errors import UnsupportedError
-from ebb.keras._lookup import HostLayer, encode, key_of, wrap
+from ebb.keras import _policy
+from ebb.keras._host_layer import HostLayer, encode, key_of, wrap
+from ebb.keras._variable import to_numpy
 
 Array = npt.NDArray[Any]
 
@@ -160,7 +162,7 @@ def hash_of(item: Any, salt: tuple[int, int] | None) -> int:
 
 
 class Hashing(HostLayer):
-    """Words and integers as one of ``num_bins`` numbers. Call it on data, not inside a model.
+    """Words and integers as one of ``num_bins`` numbers, on data or inside a model.
 
     Keras's ``keras.layers.Hashing``.
 
@@ -189,6 +191,8 @@ class Hashing(HostLayer):
         sparse: bool = False,
         **kwargs: Any,
     ) -> None:
+        if kwargs.get("dtype") is None:
+            kwargs["dtype"] = "int64" if output_mode == "int" else _policy.settings.floatx
         super().__init__(**kwargs)
         if num_bins is None or num_bins <= 0:
             raise ValueError(f"`num_bins` must be positive. Received: num_bins={num_bins}")
@@ -209,6 +213,19 @@ class Hashing(HostLayer):
         bins = self.num_bins - 1
         return hashed % bins + 1 if bins else 1
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Give the shape of what it gives for a shape of input."""
+        shape = tuple(input_shape)
+        return shape if self.output_mode == "int" else (*shape[:-1], self.num_bins)
+
+    def _true_shape(self, shape: Any) -> Any:
+        if self.output_mode == "one_hot" and not (len(shape) > 1 and shape[-1] == 1):
+            return (*shape, self.num_bins)
+        return self.compute_output_shape(shape)
+
+    def _result_dtype(self) -> str:
+        return self.dtype
+
     def call(self, inputs: Any) -> Any:
         """Numbers of words or integers.
 
@@ -222,11 +239,16 @@ class Hashing(HostLayer):
         Tensor
             int64 of the same shape, or float32 rows for the other output modes.
         """
-        array = np.asarray(inputs if not isinstance(inputs, (str, bytes)) else [inputs])
+        return wrap(self._compute(inputs))
+
+    def _compute(self, inputs: Any) -> Array:
+        array = to_numpy(inputs if not isinstance(inputs, (str, bytes)) else [inputs])
+        if array.dtype.kind == "f":
+            array = array.astype(np.int64)
         flat = [self._number(item) for item in array.reshape(-1).tolist()]
         shape = () if isinstance(inputs, (str, bytes)) else array.shape
         numbers = np.asarray(flat, np.int64).reshape(shape)
-        return wrap(encode(numbers, self.output_mode, self.num_bins, np.float32, None))
+        return encode(numbers, self.output_mode, self.num_bins, np.float32, None).astype(self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """What makes a layer like this one.

@@ -52,7 +52,8 @@ def make_array(initializer: Any, shape: tuple[int, ...], dtype: str) -> Array:
             value = np.asarray(to_numpy(initializer.value))
             return np.broadcast_to(value, shape).astype(numpy_dtype(dtype))
         return _drawn(initializer, shape, dtype)
-    made = to_numpy(initializer(shape, dtype=dtype))
+    with _symbolic.drawing_numbers():
+        made = to_numpy(initializer(shape, dtype=dtype))
     if made.shape != tuple(shape):
         raise ValueError(f"{initializer!r} gave shape {made.shape} where {tuple(shape)} was asked")
     return made.astype(numpy_dtype(dtype))

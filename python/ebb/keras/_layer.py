@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ebb._errors import UnsupportedError
-from ebb.keras import _arguments, _policy, _symbolic, _tree
+from ebb.keras import _arguments, _cells, _policy, _states, _symbolic, _tree
 from ebb.keras._engine import Birth, count_parameters
 from ebb.keras._object import KerasObject, serialize
+from ebb.keras._seed_generator import SeedGenerator, generators_of
 from ebb.keras._seeds import next_seed
 from ebb.keras._serialization import name_of_class
 from ebb.keras._symbolic import Node, Operation
@@ -21,6 +22,9 @@ from ebb.keras._variable import Array, Variable, clock, to_numpy
 
 # Keywords of older versions that every layer takes and that change nothing.
 _IGNORED = ("implementation", "dynamic", "batch_size", "input_dtype", "use_cudnn", "time_major")
+
+
+_PLAIN = frozenset([str, int, float, bool, type(None)])
 
 
 class InputSpec:
@@ -43,21 +47,6 @@ class InputSpec:
         self.ndim = len(self.shape) if self.shape is not None else ndim
         self.max_ndim, self.min_ndim, self.axes = max_ndim, min_ndim, axes or {}
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
-
-
-def _has_penalty(config: Any) -> bool:
-    """Does a configuration name a regularizer anywhere?"""
-    if isinstance(config, (list, tuple)):
-        return any(_has_penalty(item) for item in config)
-    if not isinstance(config, dict):
-        return False
-    return any(
-        (key.endswith("regularizer") and value is not None)
-        or value == "ActivityRegularization"
-        or _has_penalty(value)
-        for key, value in config.items()
-        if isinstance(key, str)
-    )
 
 
 class Layer(Operation, KerasObject):
@@ -84,6 +73,9 @@ class Layer(Operation, KerasObject):
 
     _is_layer = True
     _is_model = False
+    _adds_loss = False  # by add_loss() in its call, which was traced
+    _untraced: Any = None  # why its Python runs on numbers, if it does
+    _is_of_file = False  # it, or the layer that it was copied from, came with its weights' shapes
     _waits = False  # for somebody to ask for weights: then it is built
     supports_masking = True
 
@@ -232,7 +224,9 @@ class Layer(Operation, KerasObject):
         }
         if "input" in kwargs:
             args = [kwargs.pop("input"), *args]
+        count = self.__dict__.get("_node_count", 0)
         self._plain(tuple(args), kwargs)
+        self.__dict__["_node_count"] = count  # no call of anybody's
 
     def add_weight(
         self,
@@ -277,7 +271,7 @@ class Layer(Operation, KerasObject):
             dtype=kind,
             trainable=trainable,
             name=name or "variable",
-            path="/".join((*_symbolic.tracing.scope[-1:], name or "variable")),
+            path="/".join((*_symbolic.scope_of(self), name or "variable")),
             regularizer=_arguments.regularizer(regularizer),
             constraint=_arguments.constraint(constraint),
         )
@@ -286,12 +280,27 @@ class Layer(Operation, KerasObject):
         return variable
 
     def add_loss(self, loss: Any) -> None:
-        """Not a part of what can be traced."""
-        raise UnsupportedError(
-            "add_loss() cannot be traced; use activity_regularizer, a layer ActivityRegularization,"
-            " or return the value as an output of the model and give it a loss",
-            self.name,
-        )
+        """Add numbers to ``losses``, from inside of ``call``: they hold until the next call.
+
+        Training and evaluation add them to the loss.
+
+        Parameters
+        ----------
+        loss : tensor of one number, or a list of them
+        """
+        state = _symbolic.tracing
+        if state.depth:
+            self._adds_loss = True
+            state.losses.extend(_tree.leaves(loss))
+            return
+        if _symbolic.any_symbolic(loss):
+            raise ValueError(
+                "`add_loss()` can only be called from inside `build()` or `call()`, on a tensor "
+                f"input. Received invalid value: {loss}"
+            )
+        from ebb.keras import ops
+
+        self._losses.extend(ops.convert_to_tensor(item) for item in _tree.leaves(loss))
 
     # -- calling ----------------------------------------------------------------------------------
 
@@ -344,6 +353,8 @@ class Layer(Operation, KerasObject):
             told = _symbolic.infer(entry, node)
         if not self._slots and told["weights"]:
             self._weights_make(told)
+        if not self.built:
+            _arguments.count_parts(self)
         if self._build_shapes_dict is None:
             self._build_note(node)
         self.built = True
@@ -351,19 +362,20 @@ class Layer(Operation, KerasObject):
         if self._first_weights is not None:
             given, self._first_weights = self._first_weights, None
             self.set_weights(given)
-        if type(self).__name__.endswith(("Cell", "Cells")):
+        if native_class(type(self)).__name__.endswith(("Cell", "Cells")):
             return made[0], list(made[1:])
         return made[0] if len(made) == 1 else tuple(made)
 
     def _traces(self) -> bool:
         """Is what it computes written in Python?"""
-        return not is_native(type(self).call) or _arguments.has_own_activation(self)
+        return not is_native(type(self).call) or _arguments.has_own_parts(self)
 
     def _trace_body(self, *args: Any, **kwargs: Any) -> Any:
         """What is run to trace it."""
         if not is_native(type(self).call):
             return self.call(*args, **kwargs)
-        return self.activation(self._plain(args, kwargs))
+        made = self._plain(args, kwargs)
+        return self.activation(made) if _arguments.has_own_activation(self) else made
 
     def _plain(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call of what the library computes of the layer."""
@@ -392,7 +404,7 @@ class Layer(Operation, KerasObject):
             part, rest = _arguments.owner_of(self, inner)
             if part is not None:
                 if id(part) not in ready:
-                    ready[id(part)] = _arguments.weights_by_name(part) if part.built else {}
+                    ready[id(part)] = _arguments.weights_by_name(part)
                 if rest in ready[id(part)]:
                     self._slots.append((inner, ready[id(part)][rest]))
                     continue
@@ -405,6 +417,8 @@ class Layer(Operation, KerasObject):
                 path=_arguments.weight_path(self, scope, inner),
             )
             variable.trainable = variable.is_natural and self.trainable
+            variable.regularizer = _arguments.setting_of(part or self, rest, "regularizer")
+            variable.constraint = _arguments.setting_of(part or self, rest, "constraint")
             birth.add(weight["name"], variable)
             variable._pending = _arguments.first_value(part or self, rest, variable)
             self._slots.append((inner, variable))
@@ -429,11 +443,12 @@ class Layer(Operation, KerasObject):
                 writer.table[f"{prefix}{name}/{inner}"] = variable
             if self._slots:
                 writer.frozen[prefix + name] = not (trainable and self.trainable)
+            _states.note(self, prefix + name, writer.stateful)
             if writer.is_brief:
                 return {"config": {}}
         config = _arguments.core_config(self)
         config.update(name=name, trainable=self.trainable and trainable)
-        if self.activity_regularizer is not None:
+        if self.activity_regularizer is not None and not self._traces():
             config["activity_regularizer"] = serialize(self.activity_regularizer)
         return {**name_of_class(native_class(type(self))), "config": config}
 
@@ -442,7 +457,7 @@ class Layer(Operation, KerasObject):
     def _sublayers(self) -> Iterator[Layer]:
         """Layers among its attributes, and in lists and dictionaries among them."""
         for name, value in self.__dict__.items():
-            if name in ("_given", "_eager"):
+            if type(value) in _PLAIN or name in ("_given", "_eager"):
                 continue
             if isinstance(value, Layer):
                 yield value
@@ -458,7 +473,11 @@ class Layer(Operation, KerasObject):
         """Every weight: its own, then those of the layers in it."""
         if self._waits:
             self._build_waiting()
-        found = {id(variable): variable for _, variable in self._slots}
+        found: dict[int, Variable] = {}
+        if self._slots:
+            for part in _tree.leaves(list(_cells.opened(self).values())):
+                found.update((id(variable), variable) for variable in part.weights)
+        found.update((id(variable), variable) for _, variable in self._slots)
         found.update((id(variable), variable) for variable in self._added)
         for name, value in self.__dict__.items():
             if isinstance(value, Variable) and name != "_added":
@@ -470,8 +489,28 @@ class Layer(Operation, KerasObject):
 
     @property
     def variables(self) -> list[Variable]:
-        """The same."""
-        return self.weights
+        """Weights, and the states of generators of random numbers: each layer's behind its own."""
+        if not any(True for _ in self._all_generators()):
+            return self.weights
+        if self._waits:
+            self._build_waiting()
+        own = {id(variable): variable for variable in self.weights}
+        for layer in self._layers:
+            for variable in layer.weights:
+                if not self._slots:
+                    own.pop(id(variable), None)
+        found = dict(own)
+        for generator in generators_of(self, native_class(type(self))):
+            found[id(generator.state)] = generator.state
+        for layer in self._layers:
+            found.update((id(variable), variable) for variable in layer.variables)
+        return list(found.values())
+
+    def _all_generators(self) -> Iterator[SeedGenerator]:
+        """Its generators of random numbers, and those of layers in it."""
+        yield from generators_of(self, native_class(type(self)))
+        for layer in self._layers:
+            yield from layer._all_generators()
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -488,7 +527,13 @@ class Layer(Operation, KerasObject):
         return [variable for variable in self.weights if not variable.trainable]
 
     trainable_variables = trainable_weights
-    non_trainable_variables = non_trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """Those that training leaves alone, states of generators of random numbers among them."""
+        if not self.trainable:
+            return self.variables
+        return [variable for variable in self.variables if not variable.trainable]
 
     @property
     def trainable(self) -> bool:
@@ -592,20 +637,13 @@ class Layer(Operation, KerasObject):
 
     @property
     def losses(self) -> list[Any]:
-        """Penalties; there is nothing to give for a model without any.
+        """What its last call on numbers added, and the penalties of its trainable weights.
 
-        Raises
-        ------
-        UnsupportedError
-            There are regularizers: their penalties are computed inside training, not by Python.
+        Activity regularizers and ``add_loss`` add; gradient tapes know all of it.
         """
-        if _has_penalty(self.get_config()):
-            raise UnsupportedError(
-                "penalties are part of the loss that fit() and evaluate() report; they cannot be "
-                "had as tensors. Compute them from the weights with the regularizer itself",
-                self.name,
-            )
-        return []
+        from ebb.keras._penalties import losses_of
+
+        return losses_of(self)
 
     @property
     def path(self) -> str:
@@ -651,7 +689,7 @@ class Layer(Operation, KerasObject):
 
 def is_native(thing: Any) -> bool:
     """Is a class or function one of ebb's own?"""
-    return str(getattr(thing, "__module__", "")).split(".", 1)[0] == "ebb"
+    return _arguments.is_ours(thing)
 
 
 def native_class(kind: type) -> type:

@@ -1,4 +1,4 @@
-"""Layers that turn words and numbers into indices. They work on the data, before a model.
+"""Layers that turn words and numbers into indices.
 
 A vocabulary is a list of tokens; before it are the mask token and the places of tokens that are not
 in it. Source: keras/src/layers/preprocessing/index_lookup.py of Keras 3.15.
@@ -7,93 +7,29 @@ in it. Source: keras/src/layers/preprocessing/index_lookup.py of Keras 3.15.
 from __future__ import annotations
 
 import os
+from collections import Counter
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ebb._errors import UnsupportedError
-from ebb._tensor import Tensor
-from ebb.keras._layer import Layer
-from ebb.keras._preprocessing import batches_of
-from ebb.keras._symbolic import any_symbolic
+from ebb._texts import to_texts
+from ebb.keras._host_layer import HostLayer, counted, encode, key_of, wrap
+from ebb.keras._preprocessing import batches_of, is_one
+from ebb.keras._variable import to_numpy
 
 Array = npt.NDArray[Any]
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
-
-
-class HostLayer(Layer):
-    """A layer of texts or of any integers: Python computes it, on the data."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What it makes of data."""
-        if any_symbolic(args, kwargs):
-            raise UnsupportedError(
-                f"{type(self).__name__} cannot be a part of a model: call it on the data, and give "
-                "the model what it returns (dataset.map(lambda x, y: (layer(x), y)))",
-                self.name,
-            )
-        return self.call(*args, **kwargs)
-
-
-def to_texts(x: Any) -> Array:
-    """Texts, bytes, lists of them or arrays as an array of str."""
-    if isinstance(x, (str, bytes)):
-        x = [x]
-        single: Array = to_texts(x).reshape(())
-        return single
-    array = x if isinstance(x, np.ndarray) else np.asarray(x, object)
-    if hasattr(x, "numpy"):
-        array = np.asarray(x.numpy())
-    if array.dtype.kind == "U":
-        return array.astype(object)
-    if array.dtype.kind not in "OS":
-        raise TypeError(f"expected texts, found an array of {array.dtype}")
-    made = np.empty(array.shape, object)
-    for at, item in np.ndenumerate(array):
-        if not isinstance(item, (str, bytes)):
-            raise TypeError(f"expected texts, found {type(item).__name__}")
-        made[at] = item.decode() if isinstance(item, bytes) else item
-    return made
-
-
-def key_of(salt: Any) -> tuple[int, int]:
-    """The key of a hash: two integers, or one for both."""
-    words = tuple(salt) if isinstance(salt, (tuple, list)) else (salt, salt)
-    if len(words) != 2:
-        raise ValueError(f"`salt` must be an integer or two. Received: {salt}")
-    return int(words[0]), int(words[1])
-
-
-def wrap(array: Array) -> Any:
-    """Numbers as a tensor; texts stay an array."""
-    return array if array.dtype.kind in "OUS" else Tensor.from_array(array)
-
-
-def encode(indices: Array, mode: str, depth: int, kind: Any, weights: Array | None) -> Array:
-    """Rows of indices as what an output mode says; negative ones count for nothing."""
-    if mode == "int":
-        return indices
-    if indices.ndim == 0:
-        indices = indices.reshape(1)
-    if mode == "one_hot":
-        if indices.shape[-1] == 1 and indices.ndim > 1:
-            indices = indices[..., 0]
-        hot: Array = (indices[..., None] == np.arange(depth)).astype(kind)
-        return hot
-    rows = indices.reshape(-1, indices.shape[-1])
-    made = np.zeros((len(rows), depth), np.float64)
-    for row, own in zip(made, rows):
-        np.add.at(row, own[(own >= 0) & (own < depth)], 1)
-    if mode == "multi_hot":
-        made = (made > 0).astype(np.float64)
-    if mode == "tf_idf" and weights is not None:
-        made = made * weights
-    return made.reshape((*indices.shape[:-1], depth)).astype(kind)
+_DROPPED, _UNKNOWN = -1, -2  # indices of the mask where it has no column, of unknown tokens
+_VOCABULARY = "vocabulary.txt"
 
 
 class IndexLookup(HostLayer):
     """What StringLookup and IntegerLookup have in common."""
+
+    _word_type = ""  # of tokens
 
     def __init__(
         self,
@@ -109,12 +45,15 @@ class IndexLookup(HostLayer):
         sparse: bool,
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("vocabulary_size", None)  # in files: what the vocabulary says itself
+        size = kwargs.pop("vocabulary_size", None)
+        is_given = kwargs.pop("has_input_vocabulary", vocabulary is not None)
         self.oov_method, salt = kwargs.pop("oov_method", "floormod"), kwargs.pop("salt", None)
         self.salt = None if salt is None else key_of(salt)
         super().__init__(**kwargs)
         output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
         self._check(max_tokens, num_oov_indices, invert, output_mode, sparse)
+        if pad_to_max_tokens and max_tokens is None:
+            raise ValueError("If pad_to_max_tokens is True, must set `max_tokens`.")
         self.max_tokens, self.num_oov_indices = max_tokens, num_oov_indices
         self.mask_token, self.oov_token = mask_token, oov_token
         self.invert, self.output_mode, self.sparse = invert, output_mode, False
@@ -123,6 +62,11 @@ class IndexLookup(HostLayer):
         self._index: dict[Any, int] = {}
         self._weights: Array | None = None
         self._is_known = False
+        self._size: int | None = size  # of the vocabulary: files tell it before the vocabulary
+        self._is_static = bool(is_given)
+        is_path = isinstance(vocabulary, (str, os.PathLike))
+        self._given_words = None if vocabulary is None or is_path else plain(vocabulary)
+        self._given_weights = None if idf_weights is None else plain(idf_weights)
         self.reset_state()
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
@@ -202,25 +146,65 @@ class IndexLookup(HostLayer):
             Tokens repeat, are too many, or weights are missing.
         """
         if isinstance(vocabulary, (str, os.PathLike)):
-            with open(vocabulary, encoding="utf-8") as file:
-                vocabulary = self._read(file.read().split("\n")).tolist()
-            vocabulary = [token for token in vocabulary if token != ""]
+            vocabulary = self._words_of_file(vocabulary)
         tokens = self._read(vocabulary).reshape(-1).tolist()
         if not tokens:
             raise ValueError(f"Cannot set an empty vocabulary. Received: {vocabulary}")
         specials = self._specials
-        has_specials = bool(specials) and tokens[: len(specials)] == specials
         weights = None if idf_weights is None else np.asarray(idf_weights, np.float32)
-        if has_specials:
+        front = None
+        if weights is not None and len(weights) != len(tokens):
+            raise ValueError(
+                "`idf_weights` must be the same length as vocabulary. len(idf_weights) is "
+                f"{len(weights)}; len(vocabulary) is {len(tokens)}"
+            )
+        if specials and tokens[: len(specials)] == specials:
             tokens = tokens[len(specials) :]
-            weights = None if weights is None else weights[len(specials) :]
-        self._set(tokens, weights)
+            if weights is not None:
+                front, weights = weights[: len(specials)], weights[len(specials) :]
+        self._set(tokens, weights, front)
 
-    def _set(self, tokens: list[Any], weights: Array | None) -> None:
+    def _words_of_file(self, path: Any) -> list[Any]:
+        """One token a line."""
+        if not os.path.exists(path):
+            raise ValueError(f"Vocabulary file {path} does not exist.")
+        if self.output_mode == "tf_idf":
+            raise ValueError(
+                "output_mode `'tf_idf'` does not support loading a vocabulary from file."
+            )
+        with open(path, encoding="utf-8") as file:
+            return [line for line in file.read().split("\n") if line != ""]
+
+    def _set(self, tokens: list[Any], weights: Array | None, front: Array | None = None) -> None:
+        """Tokens, their weights, and those of the places for unknown ones (None: the mean)."""
+        self._check_words(tokens, weights)
+        first = len(self._specials)
+        size = first + len(tokens)
+        is_fixed = self._inbound_nodes and not (self.output_mode == "int" or self.pad_to_max_tokens)
+        if is_fixed and self._size is not None and size != self._size:
+            raise RuntimeError(
+                f"When using `output_mode={self.output_mode}` and `pad_to_max_tokens=False`, the "
+                "vocabulary size cannot be changed after the layer is called. Old vocab size is "
+                f"{self._size}, new vocab size is {size}"
+            )
+        self._tokens = list(tokens)
+        index = {token: first + i for i, token in enumerate(tokens)}
+        if self.mask_token is not None:
+            index[self.mask_token] = 0 if self.output_mode == "int" else _DROPPED
+        self._index = index
+        if weights is not None:
+            if front is None:
+                front = np.full(self.num_oov_indices, weights.mean() if len(weights) else 0)
+            self._weights = np.concatenate([front, weights]).astype(np.float32)
+        self._is_known, self._size = True, size
+
+    def _check_words(self, tokens: list[Any], weights: Array | None) -> None:
+        """No token twice, none that is reserved, not too many; weights where they are needed."""
         if len(set(tokens)) != len(tokens):
             twice = sorted({str(t) for t in tokens if tokens.count(t) > 1})
             raise ValueError(f"The vocabulary has at least one repeated term: {twice[:5]}")
-        for special in (self.mask_token, self.oov_token):
+        reserved = [self.mask_token, self.oov_token if self.invert else None]
+        for special in reserved:
             if special is not None and special in tokens:
                 raise ValueError(f"Found reserved token {special!r} inside the vocabulary")
         size = len(tokens) + len(self._specials)
@@ -231,22 +215,13 @@ class IndexLookup(HostLayer):
             )
         if (self.output_mode == "tf_idf") != (weights is not None):
             raise ValueError("`idf_weights` belong to the output mode 'tf_idf', and it needs them")
-        if weights is not None and len(weights) != len(tokens):
-            raise ValueError(f"{len(weights)} weights for {len(tokens)} tokens")
-        first = len(self._specials)
-        self._tokens = list(tokens)
-        self._index = {token: first + i for i, token in enumerate(tokens)}
-        if weights is not None:
-            unknown = np.full(self.num_oov_indices, weights.mean() if len(weights) else 0)
-            self._weights = np.concatenate([unknown, weights]).astype(np.float32)
-        self._is_known = True
 
     # -- learning ------------------------------------------------------------------------------
 
     def reset_state(self) -> None:
         """Forgets what was counted."""
-        self._counts: dict[Any, int] = {}
-        self._documents: dict[Any, int] = {}
+        self._counts: Counter[Any] = Counter()
+        self._documents: Counter[Any] = Counter()
         self._document_count = 0
 
     def update_state(self, data: Any) -> None:
@@ -257,20 +232,26 @@ class IndexLookup(HostLayer):
         data : array_like
             Tokens; rows are documents.
         """
+        if self._is_static:
+            raise ValueError(
+                f"Cannot adapt layer '{self.name}' after setting a static vocabulary via "
+                "`vocabulary` argument or `set_vocabulary()` method."
+            )
         tokens = self._read(data)
-        tokens = tokens.reshape(-1, 1) if tokens.ndim < 2 else tokens.reshape(len(tokens), -1)
+        tokens = tokens.reshape(1, -1) if tokens.ndim < 2 else tokens.reshape(len(tokens), -1)
         for row in tokens.tolist():
             self._count(row)
 
     def _count(self, row: list[Any]) -> None:
-        for token in row:
-            self._counts[token] = self._counts.get(token, 0) + 1
-        for token in set(row):
-            self._documents[token] = self._documents.get(token, 0) + 1
-        self._document_count += 1
+        self._counts.update(row)
+        if self.output_mode == "tf_idf":
+            self._documents.update(set(row))
+            self._document_count += 1
 
     def finalize_state(self) -> None:
         """Makes the vocabulary of what was counted: the most frequent tokens first."""
+        if not self._counts:
+            return
         for special in (self.mask_token, self.oov_token):
             self._counts.pop(special, None)
         ordered = sorted(self._counts.items(), key=lambda item: (item[1], item[0]), reverse=True)
@@ -295,11 +276,37 @@ class IndexLookup(HostLayer):
             Batches of a dataset that are used.
         """
         self.reset_state()
+        is_whole = is_one(data)  # each token of a flat one is a document
         for batch in batches_of(data, steps):
-            self.update_state(batch)
+            tokens = self._read(batch)
+            self.update_state(tokens.reshape(-1, 1) if is_whole and tokens.ndim == 1 else tokens)
         self.finalize_state()
 
     # -- use -----------------------------------------------------------------------------------
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Give the shape of what it gives for a shape of input."""
+        shape = tuple(input_shape)
+        if self.output_mode == "int":
+            return shape
+        depth = self.max_tokens if self.pad_to_max_tokens else self._size
+        if self.output_mode == "one_hot" and not (len(shape) > 1 and shape[-1] == 1):
+            return (*shape, depth)
+        return (*shape[:-1], depth)
+
+    def _result_dtype(self) -> str:
+        return self._word_type if self.invert else super()._result_dtype()
+
+    @property
+    def compute_dtype(self) -> str:
+        """Type of its tokens."""
+        return self._word_type
+
+    variable_dtype = compute_dtype
+
+    def get_build_config(self) -> dict[str, Any]:
+        """Nothing is built."""
+        return {}
 
     def call(self, inputs: Any) -> Any:
         """Indices of tokens, or tokens of indices with ``invert``.
@@ -320,13 +327,20 @@ class IndexLookup(HostLayer):
         ValueError
             There is no vocabulary, or an unknown token without a place for it.
         """
+        return wrap(self._compute(inputs))
+
+    def _compute(self, inputs: Any) -> Array:
+        self._need_words()
+        if self.invert:
+            return self._inverted(to_numpy(inputs))
+        return self._encoded(self._indices(self._read(inputs)))
+
+    def _need_words(self) -> None:
         if not self._is_known:
             raise ValueError(
-                f"{type(self).__name__} has no vocabulary: give it one, or call adapt() before"
+                f"{type(self).__name__} '{self.name}' has no vocabulary: give it one, or call "
+                "adapt() before"
             )
-        if self.invert:
-            return wrap(self._inverted(np.asarray(inputs)))
-        return wrap(self._encoded(self._indices(self._read(inputs))))
 
     def _inverted(self, indices: Array) -> Array:
         words = self.get_vocabulary()
@@ -337,44 +351,63 @@ class IndexLookup(HostLayer):
         return made.reshape(indices.shape)
 
     def _indices(self, tokens: Array) -> Array:
-        has_mask = self.mask_token is not None and self.output_mode == "int"
         flat = tokens.reshape(-1).tolist()
-        made = np.empty(len(flat), np.int64)
-        unknown = []
-        for i, token in enumerate(flat):
-            at = self._index.get(token)
-            if self.mask_token is not None and token == self.mask_token:
-                # Outside the mode "int" the mask has no column of its own.
-                at = 0 if has_mask else -1
-            if at is None:
-                unknown.append(i)
-                at = int(has_mask)
-            made[i] = at
-        if unknown and self.num_oov_indices == 0:
+        return self._places(flat).reshape(tokens.shape)
+
+    def _places(self, flat: list[Any]) -> Array:
+        """The index of each token."""
+        found = map(self._index.get, flat, repeat(_UNKNOWN))
+        made = np.fromiter(found, np.int64, len(flat))
+        unknown = np.flatnonzero(made == _UNKNOWN)
+        if not unknown.size:
+            return made
+        if self.num_oov_indices == 0:
             raise ValueError(
                 "When `num_oov_indices=0` all inputs should be in vocabulary, found OOV values "
                 f"{[flat[i] for i in unknown[:5]]}, consider setting `num_oov_indices=1`."
             )
-        if unknown and self.num_oov_indices > 1:
+        made[unknown] = int(self.mask_token is not None and self.output_mode == "int")
+        if self.num_oov_indices > 1:
             made[unknown] += self._oov_hash([flat[i] for i in unknown], self.num_oov_indices)
-        return made.reshape(tokens.shape)
+        return made
 
-    def _encoded(self, indices: Array) -> Array:
+    def _rows(self, rows: list[list[Any]], length: int | None) -> Array:
+        """What becomes of rows of tokens that differ in length: padded, cut, or counted."""
+        if self.output_mode == "int":
+            longest = max(map(len, rows), default=0) if length is None else length
+            made = np.zeros((len(rows), longest), np.int64)
+            for line, row in zip(made, rows):
+                cut = row[:longest]
+                line[: len(cut)] = self._places(cut)
+            return made
+        numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        indices = self._places([token for row in rows for token in row])
+        depth, weights = self._depth()
+        kind = self._kind()
+        return counted(numbers, indices, len(rows), depth, self.output_mode, kind, weights)
+
+    def _depth(self) -> tuple[int, Array | None]:
+        """Columns, and the weight of each."""
         size = self.vocabulary_size()
         depth = self.max_tokens if self.pad_to_max_tokens and self.max_tokens else size
         weights = self._weights
         if weights is not None and depth > len(weights):
             weights = np.pad(weights, (0, depth - len(weights)))
+        return depth, weights
+
+    def _encoded(self, indices: Array) -> Array:
+        depth, weights = self._depth()
         return encode(indices, self.output_mode, depth, self._kind(), weights)
 
+    # -- configuration and files ---------------------------------------------------------------
+
     def get_config(self) -> dict[str, Any]:
-        """What makes a layer like this one, its vocabulary included.
+        """What makes a layer like this one; what was learned is no part of it, as in Keras.
 
         Returns
         -------
         dict
         """
-        weights = None if self._weights is None else self._weights[self.num_oov_indices :].tolist()
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -387,13 +420,104 @@ class IndexLookup(HostLayer):
             "output_mode": self.output_mode,
             "sparse": False,
             "pad_to_max_tokens": self.pad_to_max_tokens,
-            "idf_weights": weights,
-            "vocabulary": list(self._tokens) if self._is_known else None,
+            "idf_weights": self._given_weights,
+            "vocabulary": self._given_words,
+            "vocabulary_size": self._size,
+            "oov_method": self.oov_method,
+            "salt": None if self.salt is None else list(self.salt),
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make a layer of what ``get_config()`` gave."""
+        refuse_path(config)
+        return cls(**config)
+
+    @property
+    def _is_lost_without_assets(self) -> bool:  # type: ignore[override]
+        return self._is_known and self._given_words is None
+
+    def _state(self) -> Any:
+        return (list(self._tokens), self._weights) if self._is_known else None
+
+    def _state_set(self, state: Any) -> None:
+        tokens, weights = state
+        count = self.num_oov_indices
+        if weights is None:
+            self._set(tokens, None)
+        else:
+            self._set(tokens, weights[count:][: len(tokens)], weights[:count])
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes what numbers it learned to a file."""
+        if self._weights is not None:
+            store["idf_weights"] = self._depth()[1]
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads them."""
+        if self.output_mode == "tf_idf" and "idf_weights" in store:
+            weights = np.asarray(store["idf_weights"], np.float32)
+            self._weights = weights
+            if self._is_known:
+                self._state_set((self._tokens, weights))
+
+    def save_assets(self, dir_path: Any) -> None:
+        """Writes the vocabulary, if it is not in the configuration, to a folder.
+
+        Parameters
+        ----------
+        dir_path : path
+        """
+        if self._given_words is not None:
+            return
+        words = [str(word) for word in self.get_vocabulary()]
+        if any("\n" in word for word in words):
+            raise UnsupportedError(
+                "a token has a line break, which the file of one token a line cannot hold; take "
+                "line breaks out of the texts before adapt()",
+                self.name,
+            )
+        with open(os.path.join(dir_path, _VOCABULARY), "w", encoding="utf-8", newline="") as file:
+            file.write("\n".join(words))
+
+    def load_assets(self, dir_path: Any) -> None:
+        """Reads it.
+
+        Parameters
+        ----------
+        dir_path : path
+        """
+        if self._given_words is not None:
+            return
+        path = os.path.join(dir_path, _VOCABULARY)
+        with open(path, encoding="utf-8", newline="") as file:
+            lines = file.read().split("\n")
+        while lines and lines[-1] == "":
+            lines.pop()
+        words = lines[len(self._specials) :]
+        if words:
+            self._state_set((self._read(words).tolist(), self._weights))
+
+
+def plain(values: Any) -> list[Any]:
+    """Tokens or weights as JSON has them."""
+    is_list = isinstance(values, (list, tuple))
+    flat = values if is_list else to_numpy(values).reshape(-1).tolist()
+    flat = [item.decode() if isinstance(item, bytes) else item for item in flat]
+    return [item.item() if isinstance(item, np.generic) else item for item in flat]
+
+
+def refuse_path(config: dict[str, Any]) -> None:
+    """A configuration may come from a file of anybody: it names no other file to read."""
+    if isinstance(config.get("vocabulary"), (str, os.PathLike)):
+        raise ValueError(
+            "Requested the loading of a vocabulary file outside of the model archive: "
+            f"'{config['vocabulary']}'. Give the layer its words with set_vocabulary() instead."
+        )
 
 
 class StringLookup(IndexLookup):
-    """Words as indices of a vocabulary. Call it on data: it cannot be a part of a model.
+    """Words as indices of a vocabulary, on data or inside a model.
 
     Keras's ``keras.layers.StringLookup``.
 
@@ -426,6 +550,8 @@ class StringLookup(IndexLookup):
     **kwargs
         Whatever else every layer takes.
     """
+
+    _word_type = "string"
 
     def __init__(
         self,
@@ -464,7 +590,7 @@ class StringLookup(IndexLookup):
 
 
 class IntegerLookup(IndexLookup):
-    """Integers as indices of a vocabulary. Call it on data: it cannot be a part of a model.
+    """Integers as indices of a vocabulary, on data or inside a model.
 
     Keras's ``keras.layers.IntegerLookup``.
 
@@ -498,6 +624,8 @@ class IntegerLookup(IndexLookup):
         Whatever else every layer takes.
     """
 
+    _word_type = "int64"
+
     def __init__(
         self,
         max_tokens: int | None = None,
@@ -521,13 +649,13 @@ class IntegerLookup(IndexLookup):
         )  # fmt: skip
 
     def _read(self, x: Any) -> Array:
-        array = np.asarray(x)
+        array = to_numpy(x)
         if array.dtype.kind in "UO":
-            array = np.asarray([int(item) for item in array.reshape(-1) if item != ""])
+            array = np.asarray([int(item) for item in array.reshape(-1).tolist()])
         return array.astype(np.int64)
 
     def _oov_hash(self, tokens: list[Any], buckets: int) -> list[int]:
-        if self.oov_method == "floormod" and self.salt is None:
+        if self.oov_method == "floormod":
             return [token % buckets for token in tokens]
         return super()._oov_hash(tokens, buckets)
 
@@ -538,4 +666,6 @@ class IntegerLookup(IndexLookup):
         -------
         dict
         """
-        return {**super().get_config(), "vocabulary_dtype": self.vocabulary_dtype}
+        made = super().get_config()
+        first = {key: made.pop(key) for key in list(made)[: list(made).index("idf_weights")]}
+        return {**first, "vocabulary_dtype": self.vocabulary_dtype, **made}

@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 import numpy as np
 
+from ebb import _record
 from ebb.keras import _naming, _native_values, _symbolic
 from ebb.keras._object import KerasObject, serialize
 
@@ -82,30 +83,95 @@ class Loss(KerasObject):
         """
         if _symbolic.any_symbolic(y_true, y_pred):
             return _formulas().reduced(self.call(y_true, y_pred), self.reduction)
-        if type(self).call is not Loss.call:
-            losses = np.asarray(self.call(y_true, y_pred), np.float32)
-            return tensor_of(reduce_weighted(losses, sample_weight, self.reduction))
-        return tensor_of(
-            _native_values.loss(self._text(self.reduction), y_true, y_pred, sample_weight)
-        )
+        if type(self).call is Loss.call:
+            return self._computed(y_true, y_pred, sample_weight, self.reduction)
+        y_true, y_pred = _floats(y_true), _floats(y_pred)
+        return reduced(self.call(y_true, y_pred), sample_weight, self.reduction)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The losses of samples."""
         if _symbolic.any_symbolic(y_true, y_pred):
             return _formulas().values(type(self).__name__, self.get_config(), y_true, y_pred)
-        return tensor_of(_native_values.loss(self._text("none"), y_true, y_pred))
+        return self._computed(y_true, y_pred, None, "none")
+
+    def _computed(self, y_true: Any, y_pred: Any, weight: Any, reduction: str | None) -> Any:
+        """By the library; with gradients where a tape watches."""
+        told = self._text(reduction)
+        if not _record.is_open():
+            return tensor_of(_native_values.loss(told, y_true, y_pred, weight))
+        if _record.concerns([one for one in (y_true, weight) if one is not None]):
+            # The library has gradients with respect to y_pred alone.
+            values = _formulas().values(type(self).__name__, self.get_config(), y_true, y_pred)
+            return reduced(values, weight, reduction)
+        made = tensor_of(_native_values.loss(told, y_true, y_pred, weight))
+        if _record.concerns([y_pred]):
+
+            def gradients(upstream: Any, wanted: Any) -> list[Any]:
+                if upstream[0] is None:
+                    return [None]
+                operands = (y_true, y_pred, weight)
+                return [tensor_of(_native_values.loss_gradient(told, *operands, upstream[0]))]
+
+            _record.note_back(self.name, [y_pred], [made], gradients)
+        return made
 
     def _text(self, reduction: str | None) -> dict[str, Any]:
-        """What the library is told."""
-        told = serialize(self)
+        """What the library is told; a class that only adds to ebb's is that."""
+        kind: Any = next(one for one in type(self).__mro__ if one.__module__.startswith("ebb."))
+        told: dict[str, Any] = (
+            serialize(self)
+            if kind is type(self)
+            else {"class_name": kind.__name__, "config": kind.get_config(self)}
+        )
         told["config"]["reduction"] = reduction or "none"
-        return told  # type: ignore[no-any-return]
+        return told
 
 
-def reduce_weighted(losses: Array, weights: Any, reduction: str | None) -> Array:
-    """Losses of samples times their weights, as one number."""
+def _floats(value: Any) -> Any:
+    """An operand for a ``call`` of the caller's own: tensors of float32."""
+    if isinstance(value, dict):
+        return {key: _floats(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)) and any(hasattr(one, "shape") for one in value):
+        return type(value)(_floats(one) for one in value)
+    if str(getattr(getattr(value, "dtype", None), "name", "")) == "float32":
+        return value if not isinstance(value, np.ndarray) else tensor_of(value)
+    if hasattr(value, "numpy") and _record.is_open():
+        from ebb.keras import ops
+
+        return ops.cast(value, "float32")
+    return tensor_of(np.asarray(value, np.float32))
+
+
+def reduced(losses: Any, weights: Any, reduction: str | None) -> Any:
+    """Losses of samples times their weights, as one number: a tensor, which tapes pass through."""
+    if _record.is_open() and _record.concerns([losses]):
+        return _reduced_by_operations(losses, weights, reduction)
+    weights = None if weights is None else np.asarray(weights, np.float32)
+    return tensor_of(reduce_weighted(np.asarray(losses, np.float32), weights, reduction))
+
+
+def _reduced_by_operations(losses: Any, weights: Any, reduction: str | None) -> Any:
+    from ebb.keras import ops
+
+    count: Any = float(max(1, int(np.prod(losses.shape, dtype=np.int64))))
     if weights is not None:
-        weights = np.asarray(weights, np.float32)
+        weights = ops.cast(weights, "float32")
+        if len(weights.shape) == len(losses.shape) + 1 and weights.shape[-1] == 1:
+            weights = ops.squeeze(weights, -1)
+        elif len(losses.shape) == len(weights.shape) + 1 and losses.shape[-1] == 1:
+            weights = ops.expand_dims(weights, -1)
+        losses = ops.multiply(losses, weights)
+        if reduction == "mean_with_sample_weight":
+            count = ops.sum(weights)
+    if reduction in (None, "none") or not losses.shape:
+        return losses
+    total = ops.sum(losses)
+    return total if reduction == "sum" else ops.divide_no_nan(total, count)
+
+
+def reduce_weighted(losses: Array, weights: Array | None, reduction: str | None) -> Array:
+    """The same of arrays."""
+    if weights is not None:
         if weights.ndim == losses.ndim + 1 and weights.shape[-1] == 1:
             weights = weights[..., 0]
         elif losses.ndim == weights.ndim + 1 and losses.shape[-1] == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any, Callable
 
@@ -10,6 +11,7 @@ import numpy as np
 from ebb.keras import _naming, _native_values
 from ebb.keras._loss import tensor_of
 from ebb.keras._object import KerasObject, serialize
+from ebb.keras._symbolic import any_symbolic
 
 Array = np.ndarray[Any, Any]
 _DOWN = {
@@ -70,6 +72,11 @@ class Metric(KerasObject):
             name=name or _naming.auto_name(type(self).__name__), dtype=dtype or "float32"
         )
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "update_state" in vars(cls):
+            cls.update_state = _of_numbers(vars(cls)["update_state"])  # type: ignore[method-assign]
+
     # -- computing --------------------------------------------------------------------------------
 
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
@@ -88,7 +95,7 @@ class Metric(KerasObject):
             The arrays do not fit together; what was added before stays.
         """
         self._sums, self._value = _native_values.metric(
-            serialize(self), self._sums, y_true, y_pred, sample_weight
+            self._told(), self._sums, y_true, y_pred, sample_weight
         )
 
     def result(self) -> Any:
@@ -97,15 +104,28 @@ class Metric(KerasObject):
             self._value = (
                 np.float32(0)
                 if self._sums is None
-                else _native_values.metric_result(serialize(self), self._sums)
+                else _native_values.metric_result(self._told(), self._sums)
             )
         return tensor_of(self._value)
 
+    def _told(self) -> dict[str, Any]:
+        """What the library is told; a class that only adds to ebb's is that."""
+        kind: Any = next(one for one in type(self).__mro__ if one.__module__.startswith("ebb."))
+        if kind is Metric:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no update_state() and result() of its own"
+            )
+        if kind is type(self):
+            return serialize(self)  # type: ignore[no-any-return]
+        return {"class_name": kind.__name__, "config": kind.get_config(self)}
+
     def reset_state(self) -> None:
-        """Begins anew."""
+        """Begins anew: all variables become 0."""
         self._sums = self._value = None
-        for variable in self._variables:
+        for variable in self._own_variables():
             variable.assign(np.zeros(variable.shape, variable.dtype))
+        for metric in self._inner_metrics():
+            metric.reset_state()
 
     reset_states = reset_state
 
@@ -122,7 +142,7 @@ class Metric(KerasObject):
     def stateless_result(self, metric_variables: Any) -> Any:
         """The result for values of the variables."""
         arrays = [np.asarray(one) for one in metric_variables]
-        return tensor_of(_native_values.metric_result(serialize(self), arrays))
+        return tensor_of(_native_values.metric_result(self._told(), arrays))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Adds a batch and returns the result."""
@@ -134,7 +154,20 @@ class Metric(KerasObject):
     @property
     def variables(self) -> list[Any]:
         """What is kept between batches."""
-        return [*(self._sums or ()), *self._variables]
+        inner = [one for metric in self._inner_metrics() for one in metric.variables]
+        return [*(self._sums or ()), *self._own_variables(), *inner]
+
+    def _own_variables(self) -> list[Any]:
+        """Of ``add_variable``, and what else is an attribute."""
+        found = {id(one): one for one in self._variables}
+        for value in self.__dict__.values():
+            if getattr(value, "_is_variable", False):
+                found.setdefault(id(value), value)
+        return list(found.values())
+
+    def _inner_metrics(self) -> list[Metric]:
+        """Metrics among the attributes."""
+        return own_metrics(self)
 
     def add_variable(
         self,
@@ -167,6 +200,34 @@ class Metric(KerasObject):
         return f"<{type(self).__name__} name={self.name}>"
 
 
+def own_metrics(holder: Any) -> list[Metric]:
+    """Metrics among an object's attributes, and in lists and dictionaries among them."""
+    found: list[Metric] = []
+    for value in list(holder.__dict__.values()):
+        if isinstance(value, Metric):
+            found.append(value)
+        elif isinstance(value, dict):
+            found.extend(one for one in value.values() if isinstance(one, Metric))
+        elif isinstance(value, (list, tuple)):
+            found.extend(one for one in value if isinstance(one, Metric))
+    return list({id(one): one for one in found}.values())
+
+
+def _of_numbers(update: Callable[..., Any]) -> Callable[..., Any]:
+    """``update_state`` that leaves symbolic tensors alone: the ``call`` of a layer is traced.
+
+    A model with such a layer is trained in steps that run the layer's Python.
+    """
+
+    @functools.wraps(update)
+    def update_state(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if any_symbolic(args, kwargs):
+            return None
+        return update(self, *args, **kwargs)
+
+    return update_state
+
+
 class ValuesMetric(Metric):
     """What Mean and Sum have in common: they are told values."""
 
@@ -183,7 +244,7 @@ class ValuesMetric(Metric):
             One number a value, or fewer axes.
         """
         self._sums, self._value = _native_values.metric(
-            serialize(self), self._sums, None, values, sample_weight
+            self._told(), self._sums, None, values, sample_weight
         )
 
 

@@ -17,8 +17,6 @@ from typing import Any, Callable
 from ebb._errors import UnsupportedError
 
 _FRAMEWORK = "it runs a model of another framework; rebuild that part from ebb.keras layers"
-_PRETRAINED = "save the model with Keras once and load the file with ebb.keras.models.load_model()"
-_FILES = "use numpy or ebb.keras.utils.PyDataset to read files"
 
 # Module behind "ebb.keras.": name to what to do instead.
 ABSENT: dict[str, dict[str, str]] = {
@@ -42,10 +40,6 @@ ABSENT: dict[str, dict[str, str]] = {
         "JaxLayer": _FRAMEWORK,
         "TFSMLayer": "load the folder as a model: ebb.load(folder)",
         "TorchModuleWrapper": _FRAMEWORK,
-        "ContrastLimitedAdaptiveHistogramEqualization": "apply it to the images before",
-        "MelSpectrogram": "compute spectrograms before, with numpy",
-        "STFTSpectrogram": "compute spectrograms before, with numpy",
-        "HashedCrossing": "cross and hash the features before, with numpy",
         "DenseFeatures": "encode features with CategoryEncoding, Normalization and Concatenate",
         "LocallyConnected1D": "Keras 3 has it no longer; use Conv1D or EinsumDense",
         "LocallyConnected2D": "Keras 3 has it no longer; use Conv2D or EinsumDense",
@@ -59,39 +53,11 @@ ABSENT: dict[str, dict[str, str]] = {
         "OrbaxCheckpoint": "use ModelCheckpoint or BackupAndRestore",
     },
     "utils": {
-        "Config": "use a dict or types.SimpleNamespace",
-        "FeatureSpace": "encode features with the preprocessing layers",
-        "audio_dataset_from_directory": _FILES,
-        "bounding_boxes": "compute with boxes in numpy",
         "legacy": "use ebb.keras.saving.serialize_keras_object()",
     },
-    "applications": dict.fromkeys(
-        [
-            "ConvNeXtBase",
-            "ConvNeXtLarge",
-            "ConvNeXtSmall",
-            "ConvNeXtTiny",
-            "ConvNeXtXLarge",
-            "EfficientNetV2B0",
-            "EfficientNetV2B1",
-            "EfficientNetV2B2",
-            "EfficientNetV2B3",
-            "EfficientNetV2L",
-            "EfficientNetV2M",
-            "EfficientNetV2S",
-            "InceptionResNetV2",
-            "MobileNetV3Large",
-            "MobileNetV3Small",
-            "NASNetLarge",
-            "NASNetMobile",
-            "convnext",
-            "efficientnet_v2",
-            "inception_resnet_v2",
-            "mobilenet_v3",
-            "nasnet",
-        ],
-        _PRETRAINED,
-    ),
+    "utils.bounding_boxes": {
+        "affine_transform": "multiply the corners by the matrix, with numpy",
+    },
     "saving": {
         "KerasFileEditor": "load the model, change its weights and save it",
     },
@@ -111,10 +77,6 @@ ABSENT: dict[str, dict[str, str]] = {
         "max_steps_per_epoch": "give fit() its steps_per_epoch",
         "set_max_epochs": "give fit() its epochs",
         "set_max_steps_per_epoch": "give fit() its steps_per_epoch",
-    },
-    "metrics": {
-        "concordance_correlation": "use the class ConcordanceCorrelation",
-        "pearson_correlation": "use the class PearsonCorrelation",
     },
 }
 

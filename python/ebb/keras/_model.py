@@ -12,9 +12,10 @@ from typing import Any
 from ebb._errors import StaleHandleError, UnsupportedError
 from ebb.keras import _arguments, _symbolic, _tree
 from ebb.keras._config import Writer
-from ebb.keras._eager_call import call_plain, tensors_like
+from ebb.keras._eager_call import call_plain, has_penalty, tensors_like
 from ebb.keras._engine import Engine, core_from_text
 from ebb.keras._graph import Graph, inlined
+from ebb.keras._host_graph import split
 from ebb.keras._layer import Layer, is_native
 from ebb.keras._saveable import Saveable
 from ebb.keras._seeds import next_seed
@@ -193,7 +194,8 @@ class Model(Layer, Trainer, Saveable):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         is_alone = not kwargs or (len(kwargs) == 1 and kwargs.get("training", self) in _UNTRAINED)
-        if is_alone and len(args) == 1 and not _symbolic.tracing.depth:
+        state = _symbolic.tracing
+        if is_alone and len(args) == 1 and not state.depth and not state.training:
             made = call_plain(self, args[0])
             if made is not None:
                 return made
@@ -287,17 +289,19 @@ class Model(Layer, Trainer, Saveable):
                 f"Model '{self.name}' has not been built yet: its input shape is not known. Call "
                 "it on data, call `build(input_shape)`, or give its first layer an `input_shape`."
             )
-        writer = Writer()
-        entry = self._graph_entry(writer, graph, self.name, "", True)
-        if len({id(variable) for variable in writer.table.values()}) < len(writer.table):
-            # A layer is inside a nested model and outside it too: the core has them apart.
-            writer, flat = Writer(), inlined(graph)
+        parts = split(graph)
+        writer, flat = Writer(), None if parts is None else parts.core.graph
+        if flat is None:
+            entry = self._graph_entry(writer, graph, self.name, "", True)
+            if len({id(variable) for variable in writer.table.values()}) < len(writer.table):
+                # A layer is inside a nested model and outside too: the core has them apart.
+                writer, flat = Writer(), inlined(graph)
+        if flat is not None:
             entry = Model._graph_entry(self, writer, flat, self.name, "", True)
-        else:
-            flat = None
         core = core_from_text(json.dumps(entry), next_seed())
-        engine = Engine(core, writer.table, writer.frozen)
-        engine.graph = flat
+        engine = Engine(core, writer.table, writer.frozen, writer.stateful)
+        engine.graph, engine.host = flat, parts
+        engine.has_penalty = has_penalty(self)
         self._engine = engine
         for layer in self._inner_models():
             if layer._engine is not None and not layer.compiled and not layer._engine.is_closed:
@@ -336,6 +340,10 @@ class Model(Layer, Trainer, Saveable):
         if engine.is_closed or not engine.core.alive:
             raise StaleHandleError("the model was closed; build or load it again", self.name)
         return engine.core
+
+    @property
+    def _parts(self) -> Any:
+        return self._engine.host if self._engine is not None else None
 
     def _plain_core(self) -> Any:
         """The core, weights up to date, of a model that takes and gives one array; else None."""

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import re
+import threading
+from collections.abc import Iterator
 
 _counts: dict[str, itertools.count[int]] = {}
 
 
+class _Aside(threading.local):
+    """Counts of one thread alone, for what is put together without anybody asking for it."""
+
+    counts: dict[str, itertools.count[int]] | None = None
+
+
+_aside = _Aside()
+
+
+@functools.lru_cache(maxsize=256)
 def snake_case(name: str) -> str:
     """``"BatchNormalization"`` to ``"batch_normalization"``, ``"Conv2D"`` to ``"conv2d"``."""
     name = re.sub(r"\W+", "", name)
@@ -15,9 +29,13 @@ def snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+# Classes that Keras calls something else in Python than in its interface.
+_PYTHON_NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}
+
+
 def auto_name(class_name: str) -> str:
     """The next name for an object of a class."""
-    return unique(snake_case(class_name))
+    return unique(snake_case(_PYTHON_NAMES.get(class_name, class_name)))
 
 
 def unique(name: str) -> str:
@@ -28,7 +46,8 @@ def unique(name: str) -> str:
 
 def _next(name: str) -> int:
     """0, 1, 2 ...: each once, in whatever thread. Without a lock, which an interrupt could keep."""
-    return next(_counts.setdefault(name, itertools.count()))
+    counts = _counts if _aside.counts is None else _aside.counts
+    return next(counts.setdefault(name, itertools.count()))
 
 
 def get_uid(prefix: str = "") -> int:
@@ -39,3 +58,14 @@ def get_uid(prefix: str = "") -> int:
 def reset() -> None:
     """Begins anew with "dense", "functional" ...; objects that are there keep their names."""
     _counts.clear()
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """Names that are given in the block do not count for others."""
+    before = _aside.counts
+    _aside.counts = {}
+    try:
+        yield
+    finally:
+        _aside.counts = before

@@ -61,6 +61,17 @@ def loss(given: Any, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Arr
     return result
 
 
+def loss_gradient(given: Any, y_true: Any, y_pred: Any, sample_weight: Any, upstream: Any) -> Array:
+    """The gradient of ``loss`` with respect to ``y_pred``; ``upstream`` is that of the loss."""
+    here, text, error = runtime().handle, _text(given), new_error()
+    held = _Operands(y_true, y_pred, sample_weight)
+    first = Views([np.asarray(to_array(upstream), np.float32, order="C")])
+    made = np.empty(np.shape(to_array(y_pred)), np.float32)
+    second = Views([made])
+    check(lib.ebb_loss_gradient(here, text, held.operands, first.items, second.items, error), error)
+    return made
+
+
 def metric(
     given: Any, variables: list[Array] | None, y_true: Any, y_pred: Any, sample_weight: Any
 ) -> tuple[list[Array], Array]:

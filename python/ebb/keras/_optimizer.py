@@ -1,22 +1,31 @@
 """Optimizers: settings before training, a live view of the library's state afterwards.
 
-An optimizer knows the native model that was compiled with it by a weak reference. While that is
-there, ``learning_rate``, ``iterations`` and ``variables`` are its own; before and afterwards they
-are what was set.
+The state of an optimizer is in one of two places: in the training of the model that was compiled
+with it, which it knows by a weak reference, or by itself, once gradients were applied by hand.
+Whoever needs it in the other place takes it there: there is one state. Before it is anywhere,
+``learning_rate``, ``iterations`` and ``variables`` are what was set.
 """
 
 from __future__ import annotations
 
+import warnings
 import weakref
-from typing import Any, Callable, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
-from ebb import _training
-from ebb._errors import EbbError, UnsupportedError
-from ebb._native import lib
-from ebb.keras import _naming
+from ebb.keras import _naming, _optimizer_apply
+from ebb.keras._live_variable import LiveVariable
 from ebb.keras._object import KerasObject, serialize
+from ebb.keras._optimizer_python import (
+    PythonSteps,
+    is_librarys,
+    is_librarys_method,
+    is_of_python,
+    librarys_class,
+)
+from ebb.keras._optimizer_state import ModelPlace, PythonPlace, keras_name, set_state, state_of
 from ebb.keras._schedule import LearningRateSchedule, is_python
 from ebb.keras._serialization import name_of_class
 
@@ -26,90 +35,11 @@ _COMMON = (
     "name", "learning_rate", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema",
     "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps",
 )  # fmt: skip
-_APPLIES = ["update_step", "apply", "apply_gradients", "build", "stateless_apply"]
+# Methods that make a class an optimizer of the caller's own.
+_APPLIES = ("update_step", "apply", "apply_gradients", "build")
 
 
-class LiveVariable(np.lib.mixins.NDArrayOperatorsMixin):
-    """A variable of an optimizer: read when it is looked at, set by ``assign``."""
-
-    __array_priority__ = 1000
-
-    def __init__(self, name: str, read: Callable[[], Array], write: Callable[[Any], None]) -> None:
-        self.name = name.rsplit("/", 1)[-1]
-        self.path = name
-        self.trainable = False
-        self._read = read
-        self._write = write
-
-    def numpy(self) -> Any:
-        """The value as a numpy array or number."""
-        return self._read()
-
-    @property
-    def value(self) -> Any:
-        """The value as a numpy array."""
-        return np.asarray(self._read())
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
-        return np.shape(self._read())
-
-    @property
-    def dtype(self) -> str:
-        """Name of the type."""
-        return str(np.asarray(self._read()).dtype)
-
-    def assign(self, value: Any) -> LiveVariable:
-        """Sets the value."""
-        self._write(value)
-        return self
-
-    def assign_add(self, value: Any) -> LiveVariable:
-        """Adds to the value."""
-        return self.assign(self._read() + np.asarray(value))
-
-    def assign_sub(self, value: Any) -> LiveVariable:
-        """Subtracts from the value."""
-        return self.assign(self._read() - np.asarray(value))
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
-        del copy
-        return np.asarray(self._read(), dtype=dtype)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        plain = [np.asarray(one) if isinstance(one, LiveVariable) else one for one in inputs]
-        return getattr(ufunc, method)(*plain, **kwargs)
-
-    def __float__(self) -> float:
-        return float(self._read())
-
-    def __int__(self) -> int:
-        return int(self._read())
-
-    def __index__(self) -> int:
-        return int(self._read())
-
-    def __bool__(self) -> bool:
-        return bool(self._read())
-
-    def __round__(self, digits: int | None = None) -> Any:
-        return round(float(self._read()), digits)
-
-    def __format__(self, text: str) -> str:
-        return format(self._read() if text == "" else float(self._read()), text)
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __repr__(self) -> str:
-        return (
-            f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, "
-            f"value={self._read()}>"
-        )
-
-
-class Optimizer(KerasObject):
+class Optimizer(PythonSteps, KerasObject):
     """Base of optimizers.
 
     Attributes
@@ -120,50 +50,120 @@ class Optimizer(KerasObject):
         Steps that were made.
     variables : list of LiveVariable
         State in Keras's order.
+
+    Notes
+    -----
+    A class of the caller's own writes ``update_step(gradient, variable, learning_rate)``, and in
+    ``build(variables)`` makes what it keeps with ``add_optimizer_variables``. Its steps are made
+    by Python, so that models that are compiled with it are trained step by step.
     """
 
     name: str
-    _core: Any = None  # weak reference to the native model
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    global_clipnorm: float | None = None
+    clipvalue: float | None = None
+    use_ema = False
+    ema_momentum = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    _trained: ModelPlace | None = None  # by the library, as part of a model
+    _own: Any = None  # OwnPlace, or PythonPlace
+    _targets: Sequence[Any] = ()  # weak references to what it was built for
+    _first_step = 0
+    _excluded: Any = None  # from weight decay: variables, and a pattern of names
     _rate: Any = 0.001  # a number or a schedule
 
-    def __init__(self, learning_rate: Any = None, name: str | None = None, **kw: Any) -> None:
+    def __init__(
+        self,
+        learning_rate: Any = None,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kw: Any,
+    ) -> None:
+        kw.pop("decay", None)  # of older versions
         if kw:
             raise ValueError(f"Argument(s) not recognized: {kw}")
         super().__init__()
         self._configure(name=name or _naming.auto_name(type(self).__name__))
         if learning_rate is not None:
             self._configure(learning_rate=learning_rate)
+        if not is_librarys(type(self)):
+            self._configure(
+                weight_decay=weight_decay, clipnorm=clipnorm, global_clipnorm=global_clipnorm,
+                clipvalue=clipvalue, use_ema=use_ema, ema_momentum=ema_momentum,
+                ema_overwrite_frequency=ema_overwrite_frequency,
+                loss_scale_factor=loss_scale_factor,
+                gradient_accumulation_steps=gradient_accumulation_steps,
+            )  # fmt: skip
 
-    # -- the library's state ----------------------------------------------------------------------
+    # -- where the state is -----------------------------------------------------------------------
 
-    def _native(self) -> Any:
-        """The handle of the compiled model; None without one."""
-        core = None if self._core is None else self._core()
-        if core is None or not lib.ebb_model_compiled(core.handle):
-            return None
-        return core.handle
-
-    def _bind(self, core: Any, state: list[Array] | None = None) -> None:
-        """The core was compiled with this optimizer."""
-        self._core = weakref.ref(core)
-        if state is not None:
-            self._set_state(state)
+    def _place(self) -> Any:
+        """Where the state is: by itself, else in the training of a model; None before any."""
+        if self._own is not None:
+            return self._own
+        trained = self._trained
+        return None if trained is None or trained.handle() is None else trained
 
     def _state_of(self, core: Any) -> list[Array] | None:
         """Values of all variables, if this optimizer belongs to the core already."""
-        bound = None if self._core is None else self._core()
-        if bound is not core or self._native() is None:
-            return None
-        return [np.array(one.numpy()) for one in self.variables]
+        if self._own is not None:
+            return state_of(self._own)
+        place = self._trained
+        return state_of(place) if place is not None and place.is_of(core) else None
 
-    def _set_state(self, state: list[Array]) -> None:
-        """Sets all variables, unless there are others now."""
-        variables = self.variables
-        if [one.shape for one in variables] != [np.shape(one) for one in state]:
-            return
-        for variable, value in zip(variables, state):
-            if variable.name != "learning_rate":
-                variable.assign(value)
+    def _bind(self, core: Any, state: list[Array] | None = None, variables: Any = ()) -> None:
+        """The core was compiled with this optimizer, to train these variables."""
+        self._trained = ModelPlace(core)
+        if self._own is None:
+            self._targets = [weakref.ref(variable) for variable in variables]
+        if state is not None:
+            set_state(self._trained, state)
+        elif self._first_step:
+            self._trained.write(0, np.asarray(self._first_step, np.int64))
+
+    def _lend(self, core: Any) -> bool:
+        """Copies a state that is by itself to the core that was compiled with this optimizer."""
+        if self._own is None or self._trained is None or not self._trained.is_of(core):
+            return False
+        set_state(self._trained, state_of(self._own))
+        if not isinstance(self._rate, LearningRateSchedule):
+            self._trained.set_rate(float(self._read_rate()))
+        return True
+
+    def _to_library(self, core: Any) -> None:
+        """Before the library trains the core."""
+        if self._lend(core):
+            self._own = None
+
+    def _to_own(self, variables: Sequence[Any]) -> Any:
+        """Before gradients are applied by hand, to these variables if there is no state yet."""
+        if self._own is None or not self._targets:
+            place, known = self._place(), self._known()
+            rate = None if is_python(self._rate) else float(self._read_rate())
+            has_state = place is not None and place is not self._own and bool(known)
+            state = state_of(place) if has_state else None
+            self.build(known if state is not None else variables)
+            if state is not None:
+                set_state(self._own, state)
+            if rate is not None:
+                self._own.set_rate(rate)
+        return self._own
+
+    def _known(self) -> list[Any]:
+        """The variables that it was built for, as long as they are there."""
+        found = [reference() for reference in self._targets]
+        return [] if any(one is None for one in found) else found
 
     # -- learning rate ----------------------------------------------------------------------------
 
@@ -179,7 +179,7 @@ class Optimizer(KerasObject):
 
             rate = nested(rate)
         if isinstance(rate, LearningRateSchedule):
-            if self._native() is not None:
+            if self._place() is not None:
                 raise TypeError(
                     "The learning rate of a compiled model cannot become a schedule; compile again "
                     "with a new optimizer."
@@ -205,21 +205,21 @@ class Optimizer(KerasObject):
 
     def _before_step(self) -> None:
         """Tells the library the rate of the next step, where only Python knows it."""
-        handle = self._native() if is_python(self._rate) else None
-        if handle is not None:
-            _training.learning_rate_set(handle, self._rate_of_now())
+        place = self._place() if is_python(self._rate) else None
+        if place is not None:
+            place.set_rate(self._rate_of_now())
 
     def _read_rate(self) -> Any:
         if is_python(self._rate):
             return np.float32(self._rate_of_now())
-        handle = self._native()
-        if handle is not None:
-            try:
-                return np.float32(_training.learning_rate(handle))
-            except EbbError:
-                pass  # several optimizers
+        place = self._place()
+        told = None if place is None else place.rate()
+        if told is not None:
+            return np.float32(told)
+        if hasattr(self, "inner_optimizer"):
+            return self.inner_optimizer._read_rate()
         if isinstance(self._rate, LearningRateSchedule):
-            return np.float32(self._rate(0))
+            return np.float32(self._rate(int(self._read_steps()) if place is not None else 0))
         return np.float32(self._rate)
 
     def _write_rate(self, rate: Any) -> None:
@@ -228,76 +228,230 @@ class Optimizer(KerasObject):
         if isinstance(self._rate, LearningRateSchedule):
             self._refuse_rate()
         number = float(np.asarray(rate))
-        handle = self._native()
-        if handle is not None:
-            _training.learning_rate_set(handle, number)
+        place = self._place()
+        if place is not None:
+            place.set_rate(number)
         self._rate = number
+        if hasattr(self, "inner_optimizer"):
+            self.inner_optimizer._write_rate(number)
 
     # -- variables --------------------------------------------------------------------------------
 
     @property
     def variables(self) -> list[LiveVariable]:
         """State in Keras's order; ``iteration`` and ``learning_rate`` before training."""
-        handle = self._native()
-        infos = [] if handle is None else _training.optimizer_infos(handle)
+        place = self._place()
+        infos = [] if place is None else place.infos()
         if not infos:
-            zero = np.zeros((), np.int32)
+            return [self._steps_made(), self.learning_rate]
+        if isinstance(place, ModelPlace):
+            paths = [variable.path for variable in self._known()]
+            around = f"{self.name}/" if hasattr(self, "inner_optimizer") else ""
+            infos = [
+                (keras_name(name, paths, number // 2, around), *more)
+                for number, (name, *more) in enumerate(infos)
+            ]
+        return [self._variable(place, index, *info) for index, info in enumerate(infos)]
 
-            def refuse(value: Any) -> None:
-                raise ValueError("The optimizer has no state before a model is trained with it.")
-
-            return [LiveVariable("iteration", lambda: zero, refuse), self.learning_rate]
-        return [self._variable(index, *info) for index, info in enumerate(infos)]
-
-    def _variable(self, index: int, name: str, dtype: str, shape: tuple[int, ...]) -> LiveVariable:
+    def _variable(
+        self, place: Any, index: int, name: str, dtype: str, shape: tuple[int, ...]
+    ) -> LiveVariable:
         """One variable; it does not keep the model."""
-        core = self._core
         name = name if "/" in name else f"{self.name}/{name}"
-
-        def handle() -> Any:
-            model = core()
-            if model is None:
-                raise ValueError(f"The model that {name} belonged to is not there any more.")
-            return model.handle
+        if name.endswith("/learning_rate") and isinstance(place, PythonPlace):
+            return self.learning_rate  # type: ignore[no-any-return]
 
         def read() -> Any:
-            value = _training.optimizer_get(handle(), index, dtype, shape)
+            value = place.read(index, dtype, shape)
             return value if shape else value[()]
 
         def write(value: Any) -> None:
             array = np.ascontiguousarray(value, dtype=dtype)
-            _training.optimizer_set(handle(), index, array.reshape(shape))
+            place.write(index, array.reshape(shape))
 
         return LiveVariable(name, read, write)
 
+    def _steps_made(self) -> LiveVariable:
+        return LiveVariable(f"{self.name}/iteration", self._read_steps, self._write_steps)
+
+    def _read_steps(self) -> Any:
+        place = self._place()
+        if place is None or not place.infos():
+            return np.int64(self._first_step)
+        return place.read(0, "int64", ())[()]
+
+    def _write_steps(self, value: Any) -> None:
+        place = self._place()
+        if place is None:
+            self._first_step = int(value)
+        else:
+            place.write(0, np.asarray(value, np.int64).reshape(()))
+
     @property
     def iterations(self) -> LiveVariable:
-        """Steps that were made."""
-        return self.variables[0]
+        """Steps that were made; with ``gradient_accumulation_steps`` those that changed weights."""
+        every = self.gradient_accumulation_steps
+        if not every:
+            return self._steps_made()
+        return LiveVariable(
+            f"{self.name}/iteration", lambda: self._read_steps() // every, self._write_steps
+        )
 
     @property
     def built(self) -> bool:
-        """Whether a model is compiled with it."""
-        return self._native() is not None
+        """Whether it has state: a model is compiled with it, or it was built by hand."""
+        place = self._place()
+        return place is not None and (bool(self._targets) or isinstance(place, ModelPlace))
 
-    def build(self, variables: Any = None) -> None:
-        """Nothing to do: state is made with the first training."""
-        del variables
-
-    def apply_gradients(self, *args: Any, **kwargs: Any) -> Any:
-        """Not there: gradients are applied inside of the library.
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all variables.
 
         Raises
         ------
-        UnsupportedError
-            Always.
+        ValueError
+            It is not built; a shape differs.
         """
-        raise UnsupportedError(
-            f"{type(self).__name__}.apply_gradients: gradients are applied by fit() and "
-            "train_on_batch(), which run in the library"
+        if not self.built:
+            raise ValueError(
+                "You are calling `set_weights()` on an optimizer that has not yet been built. "
+                "Please call `optimizer.build(trainable_variables)` to create the optimizer "
+                "weights before calling `set_weights()`."
+            )
+        for variable, weight in zip(self.variables, weights):
+            if variable.shape != np.shape(weight):
+                raise ValueError(
+                    f"Optimizer variable {variable.path} has shape {variable.shape} not "
+                    f"compatible with provided weight shape {np.shape(weight)}."
+                )
+            variable.assign(weight)
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all variables, as older versions gave them."""
+        return [np.array(variable.numpy()) for variable in self.variables]
+
+    def save_own_variables(self, store: Any) -> None:
+        """Puts the variables into a store under their numbers."""
+        for index, variable in enumerate(self.variables):
+            store[str(index)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Takes the variables out of a store."""
+        variables = self.variables
+        if len(store.keys()) != len(variables):
+            warnings.warn(
+                f"Skipping variable loading for optimizer '{self.name}', because it has "
+                f"{len(variables)} variables whereas the saved optimizer has "
+                f"{len(store.keys())} variables.",
+                stacklevel=2,
+            )
+            return
+        for index, variable in enumerate(variables):
+            variable.assign(np.asarray(store[str(index)]))
+
+    # -- by hand ----------------------------------------------------------------------------------
+
+    def build(self, variables: Iterable[Any]) -> None:
+        """Makes the state for variables, in this order; ``apply`` does it when it is first called.
+
+        Parameters
+        ----------
+        variables : list of Variable
+            Of ebb.keras or ebb.tf.
+        """
+        _optimizer_apply.build(self, list(variables))
+
+    def apply_gradients(self, grads_and_vars: Iterable[Any]) -> LiveVariable:
+        """Makes one step.
+
+        Parameters
+        ----------
+        grads_and_vars : iterable of (gradient, variable)
+            As of ``zip(gradients, variables)``. The first call builds the optimizer.
+
+        Returns
+        -------
+        LiveVariable
+            Steps that were made.
+
+        Raises
+        ------
+        ValueError
+            No gradient at all; a variable that it was not built for.
+        """
+        pairs = list(grads_and_vars)
+        if not pairs:
+            raise ValueError("No gradients provided for any variable.")
+        grads, variables = zip(*pairs)
+        self.apply(grads, variables)
+        return self._steps_made()
+
+    def apply(self, grads: Iterable[Any], trainable_variables: Any = None) -> None:
+        """Makes one step.
+
+        Parameters
+        ----------
+        grads : list of tensor or None
+            None leaves its variable alone, with a warning.
+        trainable_variables : list of Variable, optional
+            None: those that it was built for.
+
+        Raises
+        ------
+        ValueError
+            No gradient at all; a variable that it was not built for; not built and none given.
+        """
+        _optimizer_apply.apply(self, list(grads), trainable_variables)
+
+    def minimize(self, loss: Any, var_list: Any, tape: Any = None) -> Any:
+        """Makes one step against the gradients of a loss, as in tf.keras.
+
+        Parameters
+        ----------
+        loss : callable or tensor
+            A function without arguments, or with ``tape`` what it gave.
+        var_list : list of Variable, or a function that gives it
+        tape : GradientTape, optional
+            That the loss was computed under.
+        """
+        return _optimizer_apply.minimize(self, loss, var_list, tape)
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss that gradients are to be taken of."""
+        factor = self.loss_scale_factor
+        if hasattr(self, "inner_optimizer"):
+            index = None if self._own is None else self._own.scale_index()
+            factor = self.initial_scale  # type: ignore[attr-defined]
+            if index is not None:
+                factor = float(self._own.read(index, "float32", ()))
+        return loss if factor is None else loss * factor
+
+    def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
+        """Sets variables to their moving averages, if they are kept: the end of ``fit``."""
+        if self.use_ema and self._own is not None:
+            _optimizer_apply.set_averages(self, list(var_list))
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        """Leaves variables out of weight decay; before the optimizer is built.
+
+        Parameters
+        ----------
+        var_list : list of Variable, optional
+        var_names : list of str, optional
+            Patterns that their names hold.
+        """
+        if self.built:
+            raise ValueError(
+                "`exclude_from_weight_decay()` can only be configured before the optimizer is "
+                "built."
+            )
+        self._excluded = (
+            [weakref.ref(one) for one in var_list or ()],
+            "|".join(var_names or ()) or None,
         )
 
-    apply = apply_gradients
+    def stateless_apply(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """For JAX alone, as in Keras on TensorFlow."""
+        raise ValueError("stateless_apply is not supported: it is for JAX; use apply()")
 
     # -- configuration ----------------------------------------------------------------------------
 
@@ -323,23 +477,25 @@ class Optimizer(KerasObject):
         return told
 
     def _serialized(self) -> dict[str, Any]:
-        """Class and configuration, for the library. Classes that only add to ebb's are those."""
-        for kind in type(self).__mro__:
-            if kind.__module__.startswith("ebb.") and kind is not Optimizer:
-                named = name_of_class(kind)
-                return {
-                    "module": named["module"],
-                    "class_name": named["class_name"],
-                    "config": self.get_config(),
-                    "registered_name": named["registered_name"],
-                }
-            if any(name in vars(kind) for name in _APPLIES) or kind is Optimizer:
-                break
-        raise UnsupportedError(
-            f"{type(self).__name__} is an optimizer of your own in Python, which cannot run inside "
-            "a step of training; use one of keras.optimizers",
-            "compile",
-        )
+        """Class and configuration. Classes that only add to ebb's are those for the library."""
+        kind = type(self) if is_of_python(type(self)) else librarys_class(type(self))
+        named = name_of_class(kind)
+        return {
+            "module": named["module"],
+            "class_name": named["class_name"],
+            "config": self.get_config(),
+            "registered_name": named["registered_name"],
+        }
+
+    def _why_eager(self) -> str | None:
+        """What of it the library's own training cannot do."""
+        name = type(self).__name__
+        if is_of_python(type(self)):
+            return f"the steps of {name} are Python"
+        own = [one for one in _APPLIES if not is_librarys_method(type(self), one)]
+        if own:
+            return f"{name}.{own[0]}() is Python"
+        return None if self._excluded is None else "exclude_from_weight_decay()"
 
 
 def has_python_rate(optimizer: Any) -> bool:

@@ -30,17 +30,24 @@ class Predictor:
         return found
 
     def _quietly(self, data: Any, batch_size: int | None, steps: int | None) -> list[Any]:
-        if not data.is_whole or steps is not None:
+        if not data.is_whole or steps is not None or self._has_fixed_rows():
             return self._batches(data, batch_size, steps)
-        found = self._core.predict(data.x if len(data.x) > 1 else data.x[0], batch_size=batch_size)
+        # Where a row sees others they are those of its batch, as in Keras; else it is no matter.
+        x = data.x if len(data.x) > 1 else data.x[0]
+        found = self._core.predict(x, batch_size=batch_size or 32)
         return list(found) if isinstance(found, (list, tuple)) else [found]
+
+    def _has_fixed_rows(self) -> bool:
+        """Is the number of rows of a batch a part of the model, as where states are kept?"""
+        inputs = getattr(self._model, "inputs", None) or ()
+        return any(tensor.shape[:1] and tensor.shape[0] is not None for tensor in inputs)
 
     def _batches(self, data: Any, batch_size: int | None, steps: int | None) -> list[Any]:
         pieces: list[list[Any]] = []
         for step, x in enumerate(self._cut(data, batch_size, steps)):
             if self._list is not None:
                 self._list.on_predict_batch_begin(step)
-            outputs = self._core._predict_arrays(x)
+            outputs = self._model._ports.finish(x, self._core._predict_arrays(x))
             pieces.append(outputs)
             if self._shows_outputs and self._list is not None:
                 shown = {"outputs": self._model._pack_outputs(outputs)}

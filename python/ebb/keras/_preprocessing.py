@@ -14,13 +14,17 @@ from ebb._tensor import to_array
 Array = npt.NDArray[Any]
 
 
+def is_one(data: Any) -> bool:
+    """Is it an array or a list, not a dataset?"""
+    return isinstance(data, (list, tuple, np.ndarray)) or any(
+        hasattr(data, name) for name in ("__array__", "to_numpy")
+    )
+
+
 def batches_of(data: Any, steps: int | None = None) -> Iterator[Any]:
     """Arrays of data: one of an array, one of each batch of a dataset."""
-    if isinstance(data, np.ndarray) or hasattr(data, "__array__") or hasattr(data, "to_numpy"):
+    if is_one(data):
         yield data.to_numpy() if hasattr(data, "to_numpy") else data
-        return
-    if isinstance(data, (list, tuple)):
-        yield data
         return
     if not isinstance(data, Iterable):
         raise TypeError(f"adapt: expected an array, a list or a dataset, found {type(data)}")
@@ -133,7 +137,7 @@ class Normalization(_generated.Normalization):
         count, mean, spread, shape = 0, np.zeros(()), np.zeros(()), ()
         for batch in batches_of(data, steps):
             array = np.asarray(to_array(batch), np.float64)
-            shape = (None, *array.shape[1:])
+            shape = array.shape if is_one(data) else (None, *array.shape[1:])
             keep = [axis % array.ndim for axis in self.axis]
             rest = tuple(axis for axis in range(array.ndim) if axis not in keep)
             size = int(np.prod([array.shape[axis] for axis in rest], dtype=np.int64))

@@ -25,7 +25,8 @@ def functional_from_config(cls: type, config: dict[str, Any], custom_objects: An
     ends = config.pop("input_layers"), config.pop("output_layers")
     name, trainable = config.pop("name", None), config.pop("trainable", None)
     calls = _Calls(entries, custom_objects)
-    with _known.telling(entries, ends[0], calls.layers):
+    whole = {"layers": entries, "input_layers": ends[0], "output_layers": ends[1]}
+    with _known.telling("Functional", {"name": name or "model", **whole}, calls.layers):
         calls.run()
 
     def tensor(place: list[Any]) -> Any:
@@ -126,7 +127,10 @@ def _operation(entry: dict[str, Any], custom_objects: Any) -> Any:
 
 
 def model_from_core(
-    core: Any, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None
+    core: Any,
+    config: dict[str, Any],
+    custom_objects: Mapping[str, Any] | None = None,
+    text: str | None = None,
 ) -> Any:
     """The Keras model of a native model that was loaded.
 
@@ -138,18 +142,24 @@ def model_from_core(
         ``core.config()``: module, class_name, config.
     custom_objects : dict, optional
         Classes of the user.
+    text : str, optional
+        Of the configuration.
 
     Returns
     -------
     Model
     """
-    before = _symbolic.tracing.deferred
-    _symbolic.tracing.deferred = True
+    tracing = _symbolic.tracing
+    before = tracing.deferred, tracing.source
+    tracing.deferred, tracing.source = True, None
+    inner = config.get("config")
+    if text is not None and isinstance(inner, dict) and "layers" in inner:
+        tracing.source = (inner["layers"], text)
     try:
         with sharing_scope(), CustomObjectScope(custom_objects):
             model = deserialize(config, custom_objects)
     finally:
-        _symbolic.tracing.deferred = before
+        tracing.deferred, tracing.source = before
     attach(model, core)
     return model
 
@@ -162,4 +172,4 @@ def attach(model: Any, core: Any) -> None:
     model._graph_entry(writer, model._run_graph, model.name, "", True)
     for variable in writer.table.values():
         variable._pending = variable._home = None  # the core has the numbers
-    model._engine = Engine(core, writer.table, writer.frozen)
+    model._engine = Engine(core, writer.table, writer.frozen, writer.stateful)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
-from ebb.keras import _arguments, _naming, _symbolic, _tree
+from ebb.keras import _arguments, _known, _naming, _symbolic, _tree
 from ebb.keras._config import Writer
 from ebb.keras._graph import Graph
 from ebb.keras._input import InputLayer
@@ -63,7 +61,7 @@ class Sequential(Model):
                     "Only instances of `keras.Layer` can be added to a Sequential model. Received: "
                     f"{layer} (of type {type(layer)})"
                 )
-        if any(layer.name == other.name for other in self._stack):
+        if layer.name in [other.name for other in self._stack]:
             raise ValueError(
                 "All layers added to a Sequential model should have unique names. Name "
                 f"'{layer.name}' is already the name of a layer in this model. Update the `name` "
@@ -110,15 +108,9 @@ class Sequential(Model):
             raise
         self._finish_graph(graph.inputs, outputs)
 
-    @contextlib.contextmanager
-    def _scope(self) -> Iterator[None]:
+    def _scope(self) -> _symbolic.Changed:
         """Paths of weights that are made in here begin with the model's name."""
-        before = _symbolic.tracing.scope
-        _symbolic.tracing.scope = (*before, self.name)
-        try:
-            yield
-        finally:
-            _symbolic.tracing.scope = before
+        return _symbolic.Changed(scope=(*_symbolic.tracing.scope, self.name))
 
     def _finish_graph(self, inputs: Any, outputs: Any) -> None:
         """It is built."""
@@ -294,10 +286,12 @@ class Sequential(Model):
         model = cls(name=config.get("name"), trainable=config.get("trainable", True))
         for entry in config["layers"]:
             model.add(deserialize(entry, custom_objects), rebuild=False)
-        model._rebuild()
-        shape = config.get("build_input_shape")
-        if model._graph is None and shape and model._stack:
-            model.build(_arguments.shapes_of(shape))
+        layers = {layer.name: layer for layer in model._stack}
+        with _known.telling("Sequential", config, layers):
+            model._rebuild()
+            shape = config.get("build_input_shape")
+            if model._graph is None and shape and model._stack:
+                model.build(_arguments.shapes_of(shape))
         if model._graph is not None:
             model._engine_begin()
         return model

@@ -36,6 +36,9 @@ _BUILTIN = (
     "callbacks",
     "ops",
     "utils",
+    "applications.convnext",
+    "applications.inception_resnet_v2",
+    "utils._feature_space",
 )
 
 # Last part of the module a class of ebb lives in -> module of Keras.
@@ -67,6 +70,9 @@ _KERAS_MODULES = {
 _found: dict[tuple[str, str | None], Any] = {}  # classes and functions of ebb.keras, by name
 _shared: list[dict[int, Any]] = []
 _serialized: list[dict[int, dict[str, Any]]] = []
+
+
+_NOTHING_KNOWN = contextlib.nullcontext()
 
 
 class ConfigError(TypeError):
@@ -119,7 +125,7 @@ def serialize_keras_object(obj: Any) -> Any:
         return tuple(serialize_keras_object(item) for item in obj)
     if isinstance(obj, dict):
         return serialize_dict(obj)
-    special = _serialize_special(obj)
+    special = None if hasattr(type(obj), "get_config") else _serialize_special(obj)
     if special is not None:
         return special.get("plain", special)
     made = _serialize_object(obj)
@@ -344,7 +350,7 @@ def _make(kind: Any, inner: Any, entry: dict[str, Any], known: dict[str, Any]) -
 
 def _make_parts(kind: Any, inner: Any, entry: dict[str, Any], known: dict[str, Any]) -> Any:
     """An object of a class, built and compiled if its entry says how."""
-    with _registry.CustomObjectScope(known):
+    with _registry.CustomObjectScope(known) if known else _NOTHING_KNOWN:
         try:
             made = kind.from_config(dict(inner))
         except ConfigError:
@@ -442,6 +448,10 @@ def find_class(
     """
     class_name = entry["class_name"]
     is_bare = "module" not in entry
+    if not known and module_objects is None and not is_bare:
+        found = _found.get((class_name, entry["module"]))  # seen before, and nobody's own
+        if found is not None:
+            return found
     found = _registry.find_custom(class_name, entry.get("registered_name"), known, is_bare)
     if found is None and module_objects is not None:
         found = module_objects.get(class_name)
@@ -475,7 +485,7 @@ def find_function(name: Any, entry: Mapping[str, Any], known: Mapping[str, Any])
 
 def _unknown(what: str, name: str, entry: Mapping[str, Any]) -> TypeError:
     """What to say about a name that nobody knows."""
-    full = entry.get("registered_name") or name
+    full = name if what == "function" else entry.get("registered_name") or name
     return TypeError(
         f"Could not locate {what} '{name}'. Custom classes and functions must be made known: "
         f"decorate them with @ebb.keras.saving.register_keras_serializable(), or pass "

@@ -20,7 +20,17 @@ from ebb.keras._optimizer import Optimizer
 
 PARTS = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
 _BY_OUTPUT = ("loss", "metrics", "weighted_metrics")
-_STEPS = ("train_step", "test_step", "compute_loss", "compute_metrics", "make_train_function")
+
+
+class Foreign:
+    """A metric of the caller's own, which runs in Python."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def config(self) -> Any:
+        """What files say."""
+        return serialize(self.given)
 
 
 def own_class(obj: Any) -> Any:
@@ -29,6 +39,9 @@ def own_class(obj: Any) -> Any:
         if kind.__module__.startswith("ebb."):
             return None if kind in (Loss, Metric, Optimizer) else kind
     return None
+
+
+_OWN = (_traced.Traced, Foreign)
 
 
 def _text(value: Any) -> str | None:
@@ -54,13 +67,8 @@ def _leaf(given: Any, what: str, base: Any, get: Callable[[Any], Any]) -> Any:
     own = _traced.of(given, what == "losses")
     if own is not None:
         return own
-    told = getattr(given, "name", None) or type(given).__name__
     if isinstance(given, base):
-        raise UnsupportedError(
-            f"{told} ({type(given).__name__}) is a metric of your own in Python, which cannot run "
-            "inside a step of training; give its function, or a metric of keras.metrics",
-            "compile",
-        )
+        return Foreign(given)
     raise ValueError(f"{what}: expected a name, an object or a function, found {given!r}")
 
 
@@ -106,6 +114,12 @@ def _plain(weights: Any) -> Any:
     return _each(weights, lambda one: None if one is None else float(one))
 
 
+def _scales(model: Any, optimizer: Any) -> bool:
+    """Is the loss scaled, so that gradients of 16 bits do not vanish?"""
+    is_scaled = isinstance(optimizer, optimizers.LossScaleOptimizer)
+    return optimizer is not None and not is_scaled and model.dtype_policy.name == "mixed_float16"
+
+
 class Settings:
     """Arguments of compile(), checked."""
 
@@ -119,15 +133,21 @@ class Settings:
         weighted_metrics: Any,
         auto_scale_loss: bool = True,
     ) -> None:
-        del model, auto_scale_loss  # the library scales the loss of float16 models itself
         self.optimizer = optimizers.get(optimizer)
+        self._given_optimizer = self.optimizer
         if self.optimizer is not None and not hasattr(self.optimizer, "_serialized"):
             raise ValueError(f"optimizer: expected an optimizer or its name, got {optimizer!r}")
+        if auto_scale_loss and _scales(model, self.optimizer):
+            self.optimizer = optimizers.LossScaleOptimizer(
+                self.optimizer, name="loss_scale_optimizer"
+            )
         self.loss = loss
         self.loss_weights = loss_weights
         self.metrics = given_metrics
         self.weighted_metrics = weighted_metrics
         self.is_of_file = False
+        self.why_eager: str | None = None  # what of it only Python can do
+        self._resolved_for: Any = None
         self._json = {
             "optimizer": None if self.optimizer is None else self.optimizer._serialized(),
             "loss": _each(loss, lambda one: _leaf(one, "losses", Loss, losses.get)),
@@ -135,6 +155,11 @@ class Settings:
             "metrics": _each(given_metrics, _metric_leaf),
             "weighted_metrics": _each(weighted_metrics, _metric_leaf),
         }
+        foreign = [leaf for leaf in _leaves(self._of_outputs()) if isinstance(leaf, Foreign)]
+        if foreign:
+            self.why_eager = f"the metric {type(foreign[0].given).__name__} is Python"
+        elif self.optimizer is not None:
+            self.why_eager = self.optimizer._why_eager()
 
     @classmethod
     def restored(cls, model: Any, config: Mapping[str, Any]) -> Settings:
@@ -152,13 +177,31 @@ class Settings:
         """Whether the targets must be known before the library can be told."""
         return any(isinstance(leaf, _traced.Traced) for leaf in _leaves(self._of_outputs()))
 
+    def taught(self, ports: Any) -> list[int] | None:
+        """Which outputs have a loss, if a list of losses leaves some without."""
+        if len(ports.outputs) == 1 or not isinstance(self.loss, (list, tuple)):
+            return None
+        return [number for number, one in enumerate(self.loss) if one is not None]
+
     def _of_outputs(self) -> list[Any]:
         return [self._json[name] for name in _BY_OUTPUT]
 
-    def apply(self, core: Any, seed: int, ports: Any, targets: Any = None) -> None:
+    def try_trace(self, ports: Any, targets: Any) -> str | None:
+        """Why something of it cannot be traced for targets like these; None if all can."""
+        if self.is_traced and self.why_eager is None:
+            try:
+                self._resolved(ports, targets)
+            except UnsupportedError as failure:
+                self.why_eager = str(failure)
+        return self.why_eager
+
+    def apply(
+        self, core: Any, seed: int, ports: Any, targets: Any = None, variables: Any = ()
+    ) -> None:
         """Compiles a core. An optimizer that is compiled again goes on where it was.
 
-        ``targets`` are shape and type of each output's, for what has to be traced.
+        ``targets`` are shape and type of each output's, for what has to be traced; ``variables``
+        what is trained.
         """
         optimizer = self.optimizer
         state = None if optimizer is None else optimizer._state_of(core)
@@ -173,12 +216,15 @@ class Settings:
         _training.compile_model(core.handle, seed=seed, **texts)
         self.is_of_file = False
         if optimizer is not None:
-            optimizer._bind(core, state)
+            optimizer._bind(core, state, variables)
 
     def _resolved(self, ports: Any, targets: Any) -> dict[str, Any]:
         """Losses and metrics with what is traced made JSON."""
         if not self.is_traced:
             return {}
+        key = (targets, tuple(shape for _, shape in ports.outputs))
+        if self._resolved_for is not None and self._resolved_for[0] == key:
+            return self._resolved_for[1]  # type: ignore[no-any-return]
         shapes = [shape for _, shape in ports.outputs]
         if targets is None:
             targets = [(shape, "float32") for shape in shapes]
@@ -194,16 +240,17 @@ class Settings:
             if name == "loss" and isinstance(given, _traced.Traced) and len(shapes) > 1:
                 given = [given] * len(shapes)
             found[name] = _by_output(given, ports, one)
+        self._resolved_for = (key, found)
         return found
 
     def config(self) -> dict[str, Any]:
         """The five arguments as JSON values."""
         config = {
-            name: _each(value, lambda one: one.config() if isinstance(one, _traced.Traced) else one)
+            name: _each(value, lambda one: one.config() if isinstance(one, _OWN) else one)
             for name, value in self._json.items()
         }
         if self.optimizer is not None:
-            config["optimizer"] = self.optimizer._serialized()
+            config["optimizer"] = self._given_optimizer._serialized()
         return config
 
     def metric_objects(self) -> list[Any]:
@@ -216,27 +263,25 @@ def _metric_leaf(given: Any) -> Any:
     return _leaf(given, "metrics", Metric, metrics.get)
 
 
+def _object(value: Any) -> Any:
+    """What JSON says; what is of the caller's own is an object already."""
+    if isinstance(value, (list, tuple)):
+        return [_object(item) for item in value]
+    if isinstance(value, Mapping) and "class_name" not in value:
+        return {name: _object(item) for name, item in value.items()}
+    is_made = isinstance(value, (Optimizer, Loss, Metric)) or callable(value)
+    return value if is_made else deserialize(value)
+
+
 def arguments_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of compile() from the JSON of a file."""
     found = {name: config[name] for name in PARTS if config.get(name) is not None}
     for name, value in found.items():
-        if not isinstance(value, Optimizer):  # an object already, if of the caller's own
-            found[name] = deserialize(value)
+        found[name] = _object(value)
     for name in ("run_eagerly", "steps_per_execution", "jit_compile"):
         if name in config:
             found[name] = config[name]
     return found
-
-
-def refuse_overridden_steps(model: Any, base: type) -> None:
-    """Says so when a model's class has steps of its own in Python."""
-    for name in _STEPS:
-        if getattr(type(model), name, None) is not getattr(base, name, None):
-            raise UnsupportedError(
-                f"{type(model).__name__}.{name}() is Python code of your own, which cannot run "
-                "inside a step of training",
-                "fit",
-            )
 
 
 def result_order(names: list[str], own: list[str], outputs: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ a configuration of the one operation.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import weakref
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ebb._call import collect_text
+from ebb._errors import EbbError, UnsupportedError
 from ebb._native import ffi, lib
 from ebb.keras import _naming, _tree
 from ebb.keras._operators import Operators
@@ -31,12 +33,67 @@ class _Tracing(threading.local):
         self.depth = 0
         self.scope: tuple[str, ...] = ()
         self.variables: dict[int, Any] = {}
+        self.losses: list[Any] = []  # that the call that is being traced adds
         self.answer: bool | None = None  # to `if training`
+        self.draws = False  # random numbers are nodes: a call runs, no build() or initializer
+        self.generators: dict[int, Any] | None = None  # that calls drew from, as they were before
+        self.training: bool | None = None  # of the call on numbers that is around this one
+        self.eager_depth = 0  # of calls on numbers
         self.deferred = False  # models get their cores from somebody else
         self.known: dict[int, Any] = {}  # by id of an operation: what its calls give (_known.py)
+        self.source: Any = None  # layers of a core's configuration, and its text
+        self.blocks: dict[int, dict[str, Any]] = {}  # that run: what was before, by id
 
 
 tracing = _Tracing()
+
+
+class Changed:
+    """A block in which the thread's state is another: ``with Changed(draws=False):``.
+
+    An interrupt may keep the end of a block from running. Then the block around it puts all back,
+    or this object does when it goes; and what goes when all is back already changes nothing.
+    """
+
+    __slots__ = ("_blocks", "_state", "_values")
+
+    def __init__(self, **values: Any) -> None:
+        self._state, self._blocks, self._values = vars(tracing), tracing.blocks, values
+
+    def __enter__(self) -> None:
+        state = self._state
+        self._blocks[id(self)] = {name: state[name] for name in self._values}
+        state.update(self._values)
+
+    def __exit__(self, *failure: object) -> None:
+        self._leave()
+
+    def __del__(self) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        """Ends this block and those that began in it."""
+        blocks = self._blocks
+        while id(self) in blocks:
+            last = next(reversed(blocks))
+            self._state.update(blocks[last])
+            blocks.pop(last, None)
+
+
+def drawing_numbers() -> Changed:
+    """While what is drawn is numbers: weights are made."""
+    return Changed(draws=False)
+
+
+def scope_of(layer: Any) -> tuple[str, ...]:
+    """Where weights that a layer makes are: the layers around it and itself."""
+    scope = tracing.scope
+    return scope if scope[-1:] == (layer.name,) else (*scope, layer.name)
+
+
+def within(layer: Any) -> Changed:
+    """Paths of weights that are made in here begin with the layer's."""
+    return Changed(scope=scope_of(layer))
 
 
 class KerasHistory(NamedTuple):
@@ -147,6 +204,7 @@ class Node:
     __slots__ = (
         "__weakref__",
         "args",
+        "in_call",
         "kwargs",
         "number",
         "operation",
@@ -163,6 +221,7 @@ class Node:
         self.specs: list[tuple[Any, str]] = []
         self.results: list[weakref.ref[KerasTensor]] = []
         self.trace: Any = None
+        self.in_call = tracing.depth > 0  # `training` is what the call says, also in predict
         self.number = operation._node_add(self)
 
     @property
@@ -460,11 +519,50 @@ def infer(entry: dict[str, Any], node: Node, expected: int = 1) -> dict[str, Any
         of the configuration of the call alone.
     """
     name = entry["config"]["name"]
+    if any(tensor.dtype == "string" for tensor in node.parents):
+        raise UnsupportedError(
+            "it cannot work on texts; TextVectorization, StringLookup and Hashing make numbers of "
+            "them",
+            f"{entry['class_name']} '{name}'",
+        )
+    entry = {**entry, "config": {**entry["config"], "name": _ASKED}}
     text = probe_text(entry, node, expected)
-    told = describe(text)
-    count = max(told["calls"].get(name, 1), expected)
+    told = _ask(text, name)
+    count = max(told["calls"].get(_ASKED, 1), expected)
     if count > expected:
         text = probe_text(entry, node, count)
-        told = describe(text)
+        told = _ask(text, name)
     outputs = [(tuple(output["shape"]), output["dtype"]) for output in told["outputs"]]
-    return {"outputs": outputs, "weights": told["weights"], "text": text}
+    weights = [
+        {**weight, "name": name + weight["name"][len(_ASKED) :]} for weight in told["weights"]
+    ]
+    return {"outputs": outputs, "weights": weights, "text": _named(text, name)}
+
+
+# A layer is called this while it is asked for, so that layers that differ in their names alone
+# are asked for once: deep models have many. What was answered last is kept.
+_ASKED = "layer:asked"
+_ANSWERS_MAX = 128
+_TEXT_MAX = 8192  # characters
+_answers: dict[str, dict[str, Any]] = {}
+
+
+def _named(text: str, name: str) -> str:
+    """The configuration with the layer's own name."""
+    return text.replace(f'"{_ASKED}"', json.dumps(name))
+
+
+def _ask(text: str, name: str) -> dict[str, Any]:
+    """What the library says of the configuration of a call; faults name the layer."""
+    told = _answers.pop(text, None)
+    if told is None:
+        try:
+            told = describe(text)
+        except EbbError:
+            told = describe(_named(text, name))
+    if len(text) <= _TEXT_MAX:
+        _answers[text] = told
+        with contextlib.suppress(RuntimeError):  # another thread asks, too
+            while len(_answers) > _ANSWERS_MAX:
+                _answers.pop(next(iter(_answers)), None)
+    return told

@@ -1,4 +1,4 @@
-"""Texts as rows of indices: TextVectorization. It works on the data, before a model."""
+"""Texts as rows of indices: TextVectorization."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ebb._errors import UnsupportedError
-from ebb.keras._lookup import MODES, HostLayer, StringLookup, to_texts, wrap
+from ebb._texts import to_texts
+from ebb.keras._host_layer import HostLayer, wrap
+from ebb.keras._lookup import MODES, StringLookup, refuse_path
+from ebb.keras._object import nested
 from ebb.keras._preprocessing import batches_of
 
 Array = npt.NDArray[Any]
@@ -19,11 +22,12 @@ _PUNCTUATION = re.compile(r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']""")
 # TensorFlow's functions see bytes: only ASCII letters are made small, and only ASCII blanks split.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _WORD = re.compile(r"[^ \t\n\v\f\r]+")
+_INNER = ("vocabulary_size", "has_input_vocabulary")  # of the layer that has the vocabulary
 _STANDARDS = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
 
 
 class TextVectorization(HostLayer):
-    """Texts as rows of indices of words. Call it on data: it cannot be a part of a model.
+    """Texts as rows of indices of words, on data or inside a model.
 
     Keras's ``keras.layers.TextVectorization``.
 
@@ -82,7 +86,7 @@ class TextVectorization(HostLayer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("vocabulary_size", None)  # in files: what the vocabulary says itself
+        more = {name: kwargs.pop(name) for name in _INNER if name in kwargs}
         super().__init__(name=name, **kwargs)
         if sparse or ragged:
             raise UnsupportedError("sparse and ragged tensors are not supported", self.name)
@@ -90,6 +94,7 @@ class TextVectorization(HostLayer):
             raise ValueError(f"`standardize` must be one of {_STANDARDS}. Received: {standardize}")
         if isinstance(split, str) and split not in ("whitespace", "character"):
             raise ValueError(f'`split` must be "whitespace" or "character". Received: {split}')
+        output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
         if output_mode not in MODES or output_mode == "one_hot":
             raise ValueError(f"`output_mode`: no such one as {output_mode!r}")
         if output_sequence_length is not None and output_mode != "int":
@@ -99,10 +104,10 @@ class TextVectorization(HostLayer):
         self._ngrams_given = ngrams
         self.output_mode, self.output_sequence_length = output_mode, output_sequence_length
         self.pad_to_max_tokens, self.encoding = pad_to_max_tokens, encoding
-        self._lookup = StringLookup(
+        self._lookup_layer = StringLookup(
             max_tokens=max_tokens, vocabulary=vocabulary, idf_weights=idf_weights,
             pad_to_max_tokens=pad_to_max_tokens, mask_token="", output_mode=output_mode,
-            name=f"{self.name}_lookup",
+            encoding=encoding, **more,
         )  # fmt: skip
 
     # -- texts to words ------------------------------------------------------------------------
@@ -112,11 +117,15 @@ class TextVectorization(HostLayer):
             return to_texts(self.standardize(texts))
         if self.standardize is None:
             return texts
-        made = np.empty(texts.shape, object)
-        for at, text in np.ndenumerate(texts):
-            lowered = text.translate(_LOWER) if "lower" in self.standardize else text
-            made[at] = _PUNCTUATION.sub("", lowered) if "strip" in self.standardize else lowered
-        return made
+        flat = texts.reshape(-1).tolist()
+        if "lower" in self.standardize:
+            flat = [text.lower() if text.isascii() else text.translate(_LOWER) for text in flat]
+        if "strip" in self.standardize:
+            strip = _PUNCTUATION.sub
+            flat = [strip("", text) for text in flat]
+        made = np.empty(len(flat), object)
+        made[:] = flat
+        return made.reshape(texts.shape)
 
     def _words(self, texts: Array) -> list[list[str]]:
         """The tokens of each text."""
@@ -128,7 +137,7 @@ class TextVectorization(HostLayer):
         elif self.split == "character":
             rows = [list(text) for text in texts.reshape(-1)]
         else:
-            rows = [_WORD.findall(text) for text in texts.reshape(-1)]
+            rows = [_split(text) for text in texts.reshape(-1).tolist()]
         return rows if self.ngrams is None else [_grams(row, self.ngrams) for row in rows]
 
     def _texts(self, x: Any) -> Array:
@@ -156,11 +165,30 @@ class TextVectorization(HostLayer):
         steps : int, optional
             Batches of a dataset that are used.
         """
-        self._lookup.reset_state()
+        self.reset_state()
         for batch in batches_of(data, steps):
-            for row in self._words(np.atleast_1d(self._texts(batch))):
-                self._lookup._count(row)
-        self._lookup.finalize_state()
+            self.update_state(batch)
+        self.finalize_state()
+
+    def update_state(self, data: Any) -> None:
+        """Counts words.
+
+        Parameters
+        ----------
+        data : list of str, or array
+            Texts.
+        """
+        rows = self._words(np.atleast_1d(self._texts(data)))
+        for row in rows:
+            self._lookup_layer.update_state(row)
+
+    def reset_state(self) -> None:
+        """Forgets what was counted."""
+        self._lookup_layer.reset_state()
+
+    def finalize_state(self) -> None:
+        """Makes the vocabulary of what was counted."""
+        self._lookup_layer.finalize_state()
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
         """The words, in the order of their indices.
@@ -174,7 +202,7 @@ class TextVectorization(HostLayer):
         -------
         list of str
         """
-        return self._lookup.get_vocabulary(include_special_tokens)
+        return self._lookup_layer.get_vocabulary(include_special_tokens)
 
     def vocabulary_size(self) -> int:
         """How many indices there are.
@@ -183,7 +211,7 @@ class TextVectorization(HostLayer):
         -------
         int
         """
-        return self._lookup.vocabulary_size()
+        return self._lookup_layer.vocabulary_size()
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Gives the words.
@@ -195,7 +223,7 @@ class TextVectorization(HostLayer):
         idf_weights : list of float, optional
             For the mode "tf_idf".
         """
-        self._lookup.set_vocabulary(vocabulary, idf_weights)
+        self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
 
     # -- use -----------------------------------------------------------------------------------
 
@@ -218,29 +246,58 @@ class TextVectorization(HostLayer):
         ValueError
             There is no vocabulary.
         """
-        if not self._lookup._is_known:
-            raise ValueError("TextVectorization has no vocabulary: call adapt() before")
+        return wrap(self._compute(inputs))
+
+    def _compute(self, inputs: Any) -> Array:
+        held = self._lookup_layer
+        if not held._is_known:
+            raise ValueError(
+                f"TextVectorization '{self.name}' has no vocabulary: call adapt() before"
+            )
         texts = self._texts(inputs)
         if self.split is None and self.ngrams is None and self.output_sequence_length is None:
-            return wrap(self._lookup._encoded(self._lookup._indices(self._standardized(texts))))
+            return held._encoded(held._indices(self._standardized(texts)))
         rows = self._words(np.atleast_1d(texts))
-        length = max((len(row) for row in rows), default=0)
-        if self.output_mode == "int" and self.output_sequence_length is not None:
-            length = self.output_sequence_length
-        padded = np.full((len(rows), length), "", object)
-        for line, row in zip(padded, rows):
-            line[: len(row)] = row[:length]
-        made = self._lookup._encoded(self._lookup._indices(padded))
-        return wrap(made[0] if texts.ndim == 0 else made)
+        made = held._rows(rows, self.output_sequence_length)
+        single: Array = made[0] if texts.ndim == 0 else made
+        return single
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Give the shape of what it gives for a shape of input, as Keras says it."""
+        shape = tuple(input_shape)
+        if self.output_mode == "int":
+            return (shape[0], self.output_sequence_length)
+        if self.split is not None:
+            shape = (*shape, None)
+        elif len(shape) <= 1:
+            shape = (*shape, 1)
+        return self._lookup_layer.compute_output_shape(shape)
+
+    def _true_shape(self, shape: Any) -> Any:
+        shape = tuple(shape)
+        is_plain = self.split is None and self.ngrams is None
+        if self.output_mode == "int":
+            is_same = is_plain and self.output_sequence_length is None
+            return shape if is_same else (shape[0], self.output_sequence_length)
+        return (shape[0], self._lookup_layer.compute_output_shape((None, None))[-1])
+
+    @property
+    def compute_dtype(self) -> str:
+        """Texts."""
+        return "string"
+
+    variable_dtype = compute_dtype
+
+    # -- configuration and files ---------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """What makes a layer like this one, its vocabulary included.
+        """What makes a layer like this one; what was learned is no part of it, as in Keras.
 
         Returns
         -------
         dict
         """
-        held = self._lookup.get_config()
+        held = self._lookup_layer.get_config()
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -257,7 +314,59 @@ class TextVectorization(HostLayer):
             "vocabulary": held["vocabulary"],
             "idf_weights": held["idf_weights"],
             "encoding": self.encoding,
+            "vocabulary_size": self.vocabulary_size(),
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make a layer of what ``get_config()`` gave."""
+        refuse_path(config)
+        for key in ("standardize", "split"):
+            config[key] = nested(config.get(key))
+        if isinstance(config.get("ngrams"), list):
+            config["ngrams"] = tuple(config["ngrams"])
+        return cls(**config)
+
+    @property
+    def _is_lost_without_assets(self) -> bool:  # type: ignore[override]
+        return self._lookup_layer._is_lost_without_assets
+
+    def _state(self) -> Any:
+        return self._lookup_layer._state()
+
+    def _state_set(self, state: Any) -> None:
+        self._lookup_layer._state_set(state)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes what numbers it learned to a file."""
+        self._lookup_layer.save_own_variables(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads them."""
+        self._lookup_layer.load_own_variables(store)
+
+    def save_assets(self, dir_path: Any) -> None:
+        """Writes the vocabulary, if it is not in the configuration, to a folder.
+
+        Parameters
+        ----------
+        dir_path : path
+        """
+        self._lookup_layer.save_assets(dir_path)
+
+    def load_assets(self, dir_path: Any) -> None:
+        """Reads it.
+
+        Parameters
+        ----------
+        dir_path : path
+        """
+        self._lookup_layer.load_assets(dir_path)
+
+
+def _split(text: str) -> list[str]:
+    """Its words. ``str.split`` knows more blanks, but none of them is printable."""
+    return text.split() if text.isascii() and text.isprintable() else _WORD.findall(text)
 
 
 def _widths(ngrams: Any) -> tuple[int, ...] | None:

@@ -12,6 +12,7 @@ from typing import Any, Callable
 
 from ebb._errors import UnsupportedError
 from ebb.keras import _naming, _registry
+from ebb.keras._object import serialize
 
 Shape = tuple[Any, ...]
 
@@ -43,14 +44,16 @@ class Traced:
         self.told = told
 
     def config(self) -> Any:
-        """What Keras's files say: the name."""
+        """What Keras's files say: the name of a function; class and arguments of an object."""
+        if not isinstance(self.told, type) and hasattr(self.told, "get_config"):
+            return serialize(self.told)
         of_name = self.told if hasattr(self.told, "__name__") else type(self.told)
         plain = _registry.get_registered_name(of_name)
         return {
             "module": "builtins",
             "class_name": "function",
             "config": plain,
-            "registered_name": plain,
+            "registered_name": "function",
         }
 
     def resolve(self, target: tuple[Shape, str], output: Shape) -> dict[str, Any]:

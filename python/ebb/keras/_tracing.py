@@ -8,9 +8,7 @@ its name: ``my_layer/dense/kernel``.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 from ebb._errors import UnsupportedError
@@ -19,7 +17,7 @@ from ebb.keras._branches import TrainingFlag
 from ebb.keras._config import Writer
 from ebb.keras._graph import Graph
 from ebb.keras._input import InputLayer
-from ebb.keras._symbolic import KerasTensor, Node
+from ebb.keras._symbolic import Function, KerasTensor, Node
 
 TRAINING = TrainingFlag()
 
@@ -38,16 +36,12 @@ class Trace:
         return [tensor.shape for tensor in self.graph.flat_inputs]
 
 
-@contextlib.contextmanager
-def traced(name: str) -> Iterator[None]:
+def traced(name: str) -> _symbolic.Changed:
     """While a layer's code runs."""
     state = _symbolic.tracing
-    before = state.depth, state.scope, state.variables
-    state.depth, state.scope, state.variables = state.depth + 1, (*state.scope, name), {}
-    try:
-        yield
-    finally:
-        state.depth, state.scope, state.variables = before
+    return _symbolic.Changed(
+        depth=state.depth + 1, scope=(*state.scope, name), variables={}, draws=True
+    )
 
 
 def call_traced(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -75,7 +69,7 @@ def trace_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tra
         build_traced(layer, inner_args, inner_kwargs)
         named = with_training(layer, inner_kwargs)
         made = _branches.both(
-            lambda: _constant.lift(layer._trace_body(*inner_args, **named), layer), inputs, layer
+            lambda: _constant.lift(_run_body(layer, inner_args, named), layer), inputs, layer
         )
     for leaf in _tree.leaves(made):
         if not isinstance(leaf, KerasTensor):
@@ -85,6 +79,36 @@ def trace_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tra
                 layer.name,
             )
     return Trace(Graph(inputs, _tree.flatten(made), strict=False), made)
+
+
+def _run_body(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What ``call`` gives; losses that it adds hang on its first tensor."""
+    state = _symbolic.tracing
+    before, state.losses = state.losses, []
+    try:
+        made = layer._trace_body(*args, **kwargs)
+        if layer.activity_regularizer is not None:
+            state.losses += [_penalty(layer, leaf) for leaf in _symbolic.symbolic_leaves(made)]
+        losses = _constant.lift(state.losses, layer)
+    finally:
+        state.losses = before
+    if not losses:
+        return made
+    first = next(leaf for leaf in _tree.leaves(made) if isinstance(leaf, KerasTensor))
+    function = Function("keras.layers", "AddLoss", {})
+    node = Node(function, ([first, *losses],), {})
+    again = node.emit([(first.shape, first.dtype)])[0]
+    return _tree.map_structure(lambda leaf: again if leaf is first else leaf, made)
+
+
+def _penalty(layer: Any, output: KerasTensor) -> Any:
+    """What the activity regularizer of a layer says of an output, for each row."""
+    from ebb.keras import ops
+
+    loss = layer.activity_regularizer(output)
+    if not output.shape:
+        return loss
+    return ops.divide(loss, ops.cast(ops.shape(output)[0], "float32"))
 
 
 def name_ports(trace: Trace, args: tuple[Any, ...]) -> None:
@@ -120,12 +144,14 @@ def build_traced(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> N
     build = type(layer).build
     if not str(build.__module__).startswith("ebb."):
         names = [name for name in inspect.signature(layer.build).parameters if name != "kwargs"]
-        if len(names) > 1 and all(name in shapes for name in names):
-            layer.build(**{name: shapes[name] for name in names})
-        elif names:
-            layer.build(next(iter(shapes.values())) if shapes else None)
-        else:
-            layer.build()
+        with _symbolic.drawing_numbers():
+            if len(names) > 1 and all(name in shapes for name in names):
+                layer.build(**{name: shapes[name] for name in names})
+            elif names:
+                layer.build(next(iter(shapes.values())) if shapes else None)
+                shapes = dict(list(shapes.items())[:1])
+            else:
+                layer.build()
     if layer._build_shapes_dict is None and shapes:
         first = next(iter(shapes.values()))
         layer._build_shapes_dict = {"input_shape": first} if len(shapes) == 1 else shapes
@@ -144,10 +170,17 @@ def build_arguments(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         parameter = signature.parameters.get(name)
         if parameter is not None and parameter.kind is parameter.VAR_POSITIONAL and len(value) == 1:
             value = value[0]  # noqa: PLW2901
-        if _symbolic.symbolic_leaves(value):
+        if _symbolic.symbolic_leaves(value) or _has_numbers(value):
             told = _tree.map_structure(lambda x: getattr(x, "shape", None), value)
             shapes[f"{name}_shape"] = told
     return shapes
+
+
+def _has_numbers(value: Any) -> bool:
+    """Are tensors with numbers among the arguments of a call that is not traced?"""
+    return not _symbolic.tracing.depth and any(
+        hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in _tree.leaves(value)
+    )
 
 
 def _covers(a: list[tuple[Any, ...]], b: list[tuple[Any, ...]]) -> bool:

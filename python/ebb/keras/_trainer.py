@@ -8,6 +8,7 @@ a model that only predicts pays nothing for being compiled.
 from __future__ import annotations
 
 import json
+import warnings
 import weakref
 from collections.abc import Mapping
 from typing import Any, Callable, Union, cast
@@ -15,19 +16,22 @@ from typing import Any, Callable, Union, cast
 import numpy as np
 
 from ebb import _training
-from ebb._errors import ArgumentError, ShapeError, StateError, UnsupportedError
+from ebb._errors import ArgumentError, ShapeError, StateError
 from ebb._native import ffi, lib
-from ebb.keras import _settings
+from ebb.keras import _cut, _eager_trainer, _engine_choice, _settings
 from ebb.keras._callback import CallbackList, History
 from ebb.keras._data import ArrayData, Ports, open_data, unpack
+from ebb.keras._eager_call import traces
+from ebb.keras._host_graph import HostPorts
 from ebb.keras._loop import Loop
 from ebb.keras._predict import Predictor
 from ebb.keras._seeds import next_seed
+from ebb.keras._steps import Steps, metrics_of
 
 Results = Union[float, list[float], dict[str, float]]
 
 
-class Trainer:
+class Trainer(Steps):
     """What a model is that can be trained. The engine's ``Model`` derives from it.
 
     Attributes
@@ -50,12 +54,14 @@ class Trainer:
     stop_predicting = False
     compiled = False
     run_eagerly = False
+    _untraced: str | None = None
     jit_compile: Any = False
     steps_per_execution = 1
     _settings: _settings.Settings | None = None
     _ready_for: Any = None  # (id of the core, settings) that the library was compiled with
     _names: list[str] | None = None
     _known_ports: Any = None
+    _why: Any = None  # (what it was decided for, why steps run in Python)
 
     # The engine's Model owns these.
     _core: Any
@@ -89,15 +95,21 @@ class Trainer:
             1 each by default.
         metrics, weighted_metrics : list of str, Metric or function; by output for several
             What is reported; the latter see sample weights.
-        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+        run_eagerly : bool
+            Every step runs as Python, and ``call`` with it: for debugging.
+        steps_per_execution, jit_compile, auto_scale_loss
             Taken for Keras's sake; they change no number.
 
         Raises
         ------
         ValueError
             No optimizer, loss or metric of that name.
-        UnsupportedError
-            A loss or metric that is Python of the caller's own and cannot be traced.
+
+        Notes
+        -----
+        Losses and metrics of the caller's own, an optimizer with an ``update_step``, and classes
+        with a ``train_step`` are fine: what cannot be traced to operations of the library runs as
+        Python, step by step.
         """
         made = _settings.Settings(
             self, optimizer, loss, loss_weights, metrics, weighted_metrics, auto_scale_loss
@@ -111,6 +123,8 @@ class Trainer:
         self.stop_training = False
         self.compiled = True
         self._names = None
+        self._compiled_parts = None
+        self._why = None
 
     def _compile_restored(self, config: Mapping[str, Any]) -> None:
         """Compiles as the file says that the core was loaded from, the optimizer's state too."""
@@ -120,10 +134,27 @@ class Trainer:
         self.loss = made.loss
         self.compiled = True
         self._names = None
-        self._ready()
+        self._compiled_parts = None
+        self._why = None
+        if made.why_eager is None:
+            self._ready()
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
-        """Compiles with what ``get_compile_config`` returned."""
+        """Compiles with what ``get_compile_config`` returned.
+
+        A class with a ``compile`` of its own writes this method too: nobody else knows its
+        arguments.
+        """
+        if _engine_choice.is_own(type(self), "compile"):
+            warnings.warn(
+                "`compile()` was not called as part of model loading because the model's "
+                "`compile()` method is custom. All subclassed Models that have `compile()` "
+                "overridden should also override `get_compile_config()` and "
+                "`compile_from_config(config)`. Alternatively, you can call `compile()` manually "
+                "after loading.",
+                stacklevel=2,
+            )
+            return
         self.compile(**_settings.arguments_of(config))
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -140,7 +171,28 @@ class Trainer:
     def _assert_compiled(self, method: str) -> None:
         if not self.compiled or self._settings is None:
             raise StateError(f"You must call `compile()` before calling `{method}()`.")
-        _settings.refuse_overridden_steps(self, Trainer)
+
+    def _why_eager(self, data: Any = None) -> str | None:
+        """Why steps run in Python; None: the library runs them. Decided once, with the first data.
+
+        A model that the library trains is built afterwards.
+        """
+        key = (id(self._settings), self.run_eagerly)
+        known = self._why
+        if known is not None and known[0] == key:
+            return known[1]  # type: ignore[no-any-return]
+        why = _engine_choice.why_eager(self)
+        if why is None and data is None:
+            return self._untraced
+        if why is None and self._core_or_none is None:
+            why = None if traces(self, data.example[0]) else self._untraced
+        if why is None:
+            self._prepare(data)
+            why = _engine_choice.why_eager_weights(self)
+        if why is None and self._settings is not None and self._settings.is_traced:
+            why = self._settings.try_trace(self._ports, self._ports.targets(data.example[1]))
+        self._why = (key, why)
+        return why
 
     def _ready(self, data: Any = None) -> Any:
         """The core with current weights, compiled in the library with the settings of now."""
@@ -154,12 +206,20 @@ class Trainer:
         known = self._ready_for
         is_known = known is not None and known[:2] == wanted[:2] and targets in (None, known[2])
         if not is_known or not lib.ebb_model_compiled(core.handle):
-            settings.apply(core, next_seed(), self._ports, targets)
+            settings.apply(core, next_seed(), self._ports, targets, self.trainable_weights)
             self._ready_for = wanted
             self._names = None
         if self._names is None:
             self._names = _training.result_names(core.handle)
         return core
+
+    def _optimizer_ready(self) -> None:
+        """Makes the state of the optimizer, before a file sets it."""
+        settings = self._settings
+        if self._why_eager() is not None or (settings is not None and settings.is_traced):
+            self.optimizer._to_own(self.trainable_weights)  # the library takes it when it trains
+        else:
+            self._ready()
 
     def _sync(self) -> None:
         """Brings weights shared with other models up to date; the engine's Model does."""
@@ -178,26 +238,35 @@ class Trainer:
         if known is None or known[0]() is not core:
             known = (weakref.ref(core), _ports_of(core.handle, self))
             self._known_ports = known
-        return cast(Ports, known[1])
+        ports = cast(Ports, known[1])
+        ports.taught = None if self._settings is None else self._settings.taught(ports)
+        return ports
 
     # -- metrics --------------------------------------------------------------------------------
 
     @property
     def metrics(self) -> list[Any]:
-        """The loss as a Mean, then the metrics of ``compile``."""
-        if self._settings is None:
-            return []
-        return self._settings.metric_objects()
+        """The loss as a Mean, the metrics of ``compile``, those of the model and its layers."""
+        if self._steps_are_python():
+            return metrics_of(self)
+        return self._settings.metric_objects()  # type: ignore[union-attr]
+
+    def _steps_are_python(self) -> bool:
+        """Do steps run in Python, as far as is known, or did somebody make one?"""
+        has_parts = self._settings is None or self._compiled_parts is not None
+        return has_parts or self._why_eager() is not None
 
     @property
     def metrics_names(self) -> list[str]:
         """Names of what ``evaluate`` returns, in its order."""
         if self._settings is None:
             return []
+        if self._steps_are_python():
+            return [metric.name for metric in self.metrics]
         if self._names is None:
             self._ready()
         assert self._names is not None
-        own = [metric.name for metric in self.metrics[1:]]
+        own = [metric.name for metric in self._settings.metric_objects()[1:]]
         outputs = self._ports.output_keys
         if self._output_keys() is not None and isinstance(self.loss, Mapping):
             # Losses by the keys of a dict are told in the order of compile()'s dict.
@@ -205,7 +274,9 @@ class Trainer:
         return _settings.result_order(self._names, own, outputs)
 
     def reset_metrics(self) -> None:
-        """Nothing to do: each call of the library begins with fresh metrics."""
+        """Begins anew with all metrics; the library does so by itself."""
+        if self._steps_are_python():
+            super().reset_metrics()
 
     def _named_results(self, values: list[float]) -> dict[str, float]:
         assert self._names is not None
@@ -286,7 +357,7 @@ class Trainer:
             stays usable, with the weights of that moment.
         """
         self._assert_compiled("fit")
-        data = open_data(x, y, sample_weight, shuffle=bool(shuffle))
+        data = open_data(x, y, sample_weight, shuffle=bool(shuffle), resets="once")
         validation = _validation_of(validation_data)
         if validation_split and validation is None and not data.is_whole:
             raise ValueError("`validation_split` works with arrays only; give `validation_data`.")
@@ -295,9 +366,36 @@ class Trainer:
         epochs, initial_epoch = _whole("epochs", epochs), _whole("initial_epoch", initial_epoch)
         steps_per_epoch = _steps("steps_per_epoch", steps_per_epoch)
         batch_size = _steps("batch_size", batch_size)
+        if self._why_eager(data) is not None:
+            steps = _epoch_steps(data, batch_size, steps_per_epoch, validation_split, validation)
+            listeners = self._callbacks(callbacks, True, verbose, epochs, steps)
+            self.stop_training = False
+            how = {
+                "batch_size": batch_size,
+                "epochs": epochs,
+                "initial_epoch": initial_epoch,
+                "steps_per_epoch": steps_per_epoch,
+                "validation_steps": _steps("validation_steps", validation_steps),
+                "validation_batch_size": _steps("validation_batch_size", validation_batch_size),
+                "validation_split": validation_split,
+                "validation_freq": validation_freq,
+                "class_weight": _class_weight(class_weight) and class_weight,
+                "shuffle": bool(shuffle),
+            }
+            _eager_trainer.fit(self, data, validation, listeners, how)
+            assert self.history is not None
+            return self.history
         self._prepare(data)
         core = self._ready(data)
+        if self.optimizer is not None:
+            self.optimizer._to_library(core)
         ports = self._ports
+        data, validation, validation_split = _cut.for_fit(
+            data, validation, ports, validation_split,
+            batch_size=batch_size, steps_per_epoch=steps_per_epoch, shuffle=bool(shuffle),
+            validation_steps=_steps("validation_steps", validation_steps),
+            validation_batch_size=_steps("validation_batch_size", validation_batch_size),
+        )  # fmt: skip
         data.bind(ports)
         if validation is not None:
             validation.bind(ports)
@@ -324,6 +422,10 @@ class Trainer:
         """Builds a model that is not built yet from the data."""
         if self._core_or_none is None:
             self._build_for(*data.example)
+
+    def _is_untraced(self, data: Any) -> bool:
+        """Is the model none that the library runs as a whole?"""
+        return self._core_or_none is None and not traces(self, data.example[0])
 
     def _callbacks(
         self, given: Any, in_fit: bool, verbose: Any, epochs: int, steps: int | None
@@ -381,10 +483,17 @@ class Trainer:
             Data that do not fit the model or each other.
         """
         self._assert_compiled("evaluate")
-        data = open_data(x, y, sample_weight)
+        data = open_data(x, y, sample_weight, resets="always")
         batch_size, steps = _steps("batch_size", batch_size), _steps("steps", steps)
+        if self._why_eager(data) is not None:
+            count = data.steps(batch_size, steps)
+            listeners = self._callbacks(callbacks, False, verbose, 1, count)
+            return _eager_trainer.evaluate(  # type: ignore[no-any-return]
+                self, data, listeners, batch_size, steps, return_dict
+            )
         self._prepare(data)
         core = self._ready(data)
+        data = _cut.batches(data, self._ports, batch_size, steps)
         data.bind(self._ports)
         count = data.steps(batch_size, steps)
         listeners = self._callbacks(callbacks, False, verbose, 1, count)
@@ -422,18 +531,26 @@ class Trainer:
         ValueError
             Data that do not fit the model.
         """
-        if verbose == 0 and callbacks is None and steps is None and type(x) is np.ndarray:
+        is_eager = _engine_choice.predicts_eagerly(self)
+        is_plain = verbose == 0 and callbacks is None and steps is None and not is_eager
+        if is_plain and type(x) is np.ndarray:
             core = self._plain_core()
             if core is not None:
                 try:
-                    return core.predict(x, batch_size=batch_size)
+                    return core.predict(x, batch_size=batch_size or 32)
                 except ShapeError:
                     pass  # said below in the words of Keras, or the rank can be fitted
         data = open_data(x)
+        if is_eager or self._is_untraced(data):
+            batch_size, steps = _steps("batch_size", batch_size), _steps("steps", steps)
+            told = self._callbacks(callbacks, False, verbose, 1, data.steps(batch_size, steps))
+            self.stop_predicting = False
+            return _eager_trainer.predict(self, data, told, batch_size, steps)
         self._prepare(data)
         self._sync_weights()
-        data.bind(self._ports, needs_y=False)
         batch_size, steps = _steps("batch_size", batch_size), _steps("steps", steps)
+        data = _cut.batches(data, self._ports, batch_size, steps)
+        data.bind(self._ports, needs_y=False)
         listeners = None
         if verbose != 0 or callbacks is not None:
             count = data.steps(batch_size, steps)
@@ -444,7 +561,8 @@ class Trainer:
 
     def predict_on_batch(self, x: Any) -> Any:
         """Predictions for one batch of arrays."""
-        core = self._plain_core() if type(x) is np.ndarray else None
+        is_eager = _engine_choice.predicts_eagerly(self)
+        core = self._plain_core() if type(x) is np.ndarray and not is_eager else None
         if core is not None:
             try:
                 return core.predict(x)
@@ -453,12 +571,18 @@ class Trainer:
         data = open_data(x, is_one_batch=True)
         if not data.is_whole:
             raise ValueError("predict_on_batch takes arrays.")
+        if is_eager or self._is_untraced(data):
+            return _eager_trainer.predict_on_batch(self, data)
         self._prepare(data)
         self._sync_weights()
-        data.bind(self._ports, needs_y=False)
-        return self._pack_outputs(self._core._predict_arrays(data.x))
+        ports = self._ports
+        data.bind(ports, needs_y=False)
+        outputs = ports.finish(data.x, self._core._predict_arrays(data.x))
+        return self._pack_outputs(outputs)
 
     _core_or_none: Any = None
+
+    _parts: Any = None  # of a model of which Python computes some
 
     def _input_keys(self) -> list[str] | None:
         """Names of the inputs in a dict, in the core's order; None: those of their layers."""
@@ -516,10 +640,16 @@ class Trainer:
         data = open_data(x, y, weight)
         if not isinstance(data, ArrayData):
             raise ValueError("train_on_batch and test_on_batch take arrays.")
+        if self._why_eager(data) is not None:
+            return _eager_trainer.on_batch(  # type: ignore[no-any-return]
+                self, trains, data, return_dict
+            )
         self._prepare(data)
         core = self._ready(data)
         data.bind(self._ports)
         if trains and self.optimizer is not None:
+            if self.optimizer._own is not None:
+                self.optimizer._to_library(core)
             self.optimizer._before_step()
         try:
             values = _training.on_batch(core.handle, trains, data.x, data.y, data.weights)
@@ -527,36 +657,6 @@ class Trainer:
             if trains:
                 self._weights_changed()
         return self._results(values, return_dict)
-
-    # -- what only Python code could override -----------------------------------------------------
-
-    def train_step(self, data: Any) -> Any:
-        """Not there to be called: steps run in the library.
-
-        Raises
-        ------
-        UnsupportedError
-            Always, and ``fit`` raises it for models that override it.
-        """
-        raise UnsupportedError(
-            "train_step: steps of training run in the library; train_on_batch does one"
-        )
-
-    def test_step(self, data: Any) -> Any:
-        """As ``train_step``."""
-        raise UnsupportedError("test_step: steps run in the library; test_on_batch does one")
-
-    def predict_step(self, data: Any) -> Any:
-        """As ``train_step``."""
-        raise UnsupportedError("predict_step: steps run in the library; predict_on_batch does one")
-
-    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
-        """As ``train_step``."""
-        raise UnsupportedError("compute_loss: the loss is computed in the library")
-
-    def compute_metrics(self, *args: Any, **kwargs: Any) -> Any:
-        """As ``train_step``."""
-        raise UnsupportedError("compute_metrics: metrics are computed in the library")
 
 
 # -- arguments ------------------------------------------------------------------------------------
@@ -607,7 +707,7 @@ def _validation_of(given: Any) -> Any:
     if given is None:
         return None
     x, y, weight = unpack(given)
-    return open_data(x, y, weight, what="validation_data")
+    return open_data(x, y, weight, what="validation_data", resets="always")
 
 
 def _epoch_steps(
@@ -653,6 +753,8 @@ def _ports_of(handle: Any, model: Any) -> Ports:
         model._input_keys(),
         model._output_keys(),
     )
+    if model._parts is not None:
+        return HostPorts(ports, model._parts, model._run_graph, model._input_keys())
     marks = [object() for _ in ports.outputs]
     ports.is_plain = len(ports.inputs) == 1 and model._pack_outputs(marks) is marks[0]
     return ports

@@ -5,7 +5,6 @@ Dictionaries are walked in the order of their sorted keys, as Keras does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Callable
 
 
@@ -17,21 +16,27 @@ def _sorted_keys(structure: dict[Any, Any]) -> list[Any]:
         return list(structure)
 
 
-def _walk(structure: Any) -> Iterator[Any]:
-    """The leaves, in order."""
-    if isinstance(structure, (list, tuple)):
-        for item in structure:
-            yield from _walk(item)
-    elif isinstance(structure, dict):
-        for key in _sorted_keys(structure):
-            yield from _walk(structure[key])
-    else:
-        yield structure
+_NESTED = (list, tuple, dict)
+
+
+def _gather(structure: Any, found: list[Any]) -> None:
+    """Adds the leaves of a list, tuple or dictionary. Recursion: as deep as it is nested."""
+    if isinstance(structure, dict):
+        structure = [structure[key] for key in _sorted_keys(structure)]
+    for item in structure:
+        if isinstance(item, _NESTED):
+            _gather(item, found)
+        else:
+            found.append(item)
 
 
 def flatten(structure: Any) -> list[Any]:
     """The leaves, in order."""
-    return list(_walk(structure))
+    if not isinstance(structure, _NESTED):
+        return [structure]
+    found: list[Any] = []
+    _gather(structure, found)
+    return found
 
 
 leaves = flatten
@@ -46,12 +51,12 @@ def remake(structure: Any, items: list[Any]) -> Any:
 
 def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     """The same structure with every leaf replaced by ``function(leaf)``."""
-    if isinstance(structure, (list, tuple)):
-        return remake(structure, [map_structure(function, item) for item in structure])
+    if not isinstance(structure, _NESTED):
+        return function(structure)
     if isinstance(structure, dict):
         done = {key: map_structure(function, structure[key]) for key in _sorted_keys(structure)}
         return {key: done[key] for key in structure}
-    return function(structure)
+    return remake(structure, [map_structure(function, item) for item in structure])
 
 
 def pack_as(structure: Any, items: Any) -> Any:

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 if TYPE_CHECKING:
-    from ebb.keras._constraint import Constraint
-    from ebb.keras._initializer import Initializer
-    from ebb.keras._layer import Layer
-    from ebb.keras._optimizer import Optimizer
-    from ebb.keras._regularizer import Regularizer
-    from ebb.keras._schedule import LearningRateSchedule
+    import ebb.keras.constraints
+    import ebb.keras.initializers
+    import ebb.keras.layers
+    import ebb.keras.optimizers
+    import ebb.keras.regularizers
 
 __all__ = [
     "ActivationLike",
@@ -34,11 +33,13 @@ PathLike = Union[str, "os.PathLike[str]"]
 IntOrList = Union[int, Sequence[Any]]
 FloatOrList = Union[float, Sequence[float], Any]
 ActivationLike = Union[str, Callable[..., Any], Config, None]
-InitializerLike = Union[str, "Initializer", Callable[..., Any], Config, None]
-RegularizerLike = Union[str, "Regularizer", Callable[..., Any], Config, None]
-ConstraintLike = Union[str, "Constraint", Callable[..., Any], Config, None]
+InitializerLike = Union[str, "ebb.keras.initializers.Initializer", Callable[..., Any], Config, None]
+RegularizerLike = Union[str, "ebb.keras.regularizers.Regularizer", Callable[..., Any], Config, None]
+ConstraintLike = Union[str, "ebb.keras.constraints.Constraint", Callable[..., Any], Config, None]
 DTypeLike = Union[str, Any, None]
 SeedLike = Union[int, Any, None]
-LayerLike = Union["Layer", Config]
-OptimizerLike = Union[str, "Optimizer", Config]
-RateLike = Union[float, "LearningRateSchedule", Callable[[], float], Config]
+LayerLike = Union["ebb.keras.layers.Layer", Config]
+OptimizerLike = Union[str, "ebb.keras.optimizers.Optimizer", Config]
+RateLike = Union[
+    float, "ebb.keras.optimizers.schedules.LearningRateSchedule", Callable[[], float], Config
+]

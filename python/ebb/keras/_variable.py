@@ -8,13 +8,13 @@ of them is behind (_engine.py). A variable holds its place and nothing else: no 
 
 from __future__ import annotations
 
-import operator
 import weakref
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ebb._context import StayEager, need_values
 from ebb.keras import _naming
 from ebb.keras._operators import Operators
 
@@ -24,6 +24,7 @@ Array = NDArray[Any]
 def to_numpy(value: Any) -> Array:
     """An array of anything that has numbers."""
     if hasattr(value, "numpy") and not isinstance(value, np.ndarray):
+        need_values(value, "a layer, a loss, a metric or an optimizer")
         return np.asarray(value.numpy())
     return np.asarray(value)
 
@@ -43,26 +44,15 @@ class _Clock:
 clock = _Clock()
 
 
-_NUMPY: dict[str, Callable[..., Any]] = {
-    "Add": operator.add,
-    "Subtract": operator.sub,
-    "Multiply": operator.mul,
-    "Matmul": operator.matmul,
-    "TrueDivide": operator.truediv,
-    "FloorDivide": operator.floordiv,
-    "Mod": operator.mod,
-    "Power": operator.pow,
-    "LogicalAnd": np.logical_and,
-    "LogicalOr": np.logical_or,
-    "LogicalXor": np.logical_xor,
-    "Less": operator.lt,
-    "LessEqual": operator.le,
-    "Greater": operator.gt,
-    "GreaterEqual": operator.ge,
-    "Negative": operator.neg,
-    "Absolute": operator.abs,
-    "LogicalNot": np.logical_not,
-}
+# The functions of keras.ops behind the operators.
+_FUNCTIONS = {
+    "Add": "add", "Subtract": "subtract", "Multiply": "multiply", "Matmul": "matmul",
+    "TrueDivide": "true_divide", "FloorDivide": "floor_divide", "Mod": "mod", "Power": "power",
+    "LogicalAnd": "logical_and", "LogicalOr": "logical_or", "LogicalXor": "logical_xor",
+    "Less": "less", "LessEqual": "less_equal", "Greater": "greater",
+    "GreaterEqual": "greater_equal", "Negative": "negative", "Absolute": "absolute",
+    "LogicalNot": "logical_not",
+}  # fmt: skip
 
 
 class Variable(Operators):
@@ -117,6 +107,7 @@ class Variable(Operators):
         self._birth: Any = None
         self._engines: list[weakref.ref[Any]] = []
         self._node: Any = None
+        self._seen: Any = None  # (version, weak reference to the tensor of it)
         self._take(initializer, shape, dtype)
 
     def _take(self, initializer: Any, shape: Any, dtype: Any) -> None:
@@ -173,14 +164,35 @@ class Variable(Operators):
             return self._home.read_stored(self._index)  # type: ignore[no-any-return]
         return self._read()
 
+    def _as_tensor(self) -> Any:
+        """The numbers as a tensor: the same one until they change. Gradient tapes note it."""
+        from ebb import _record
+        from ebb._tensor import EagerTensor, building_graph
+        from ebb.keras import _symbolic
+
+        if _symbolic.tracing.depth:
+            return self._symbolic()
+        graph = building_graph()
+        if graph is not None and graph.building_function:
+            raise StayEager(f"the weight {self.path}")
+        version, reference = self._seen if self._seen is not None else (-1, None)
+        held = reference() if reference is not None and version == self._version else None
+        if held is None:
+            held = EagerTensor.of(self._read())
+            self._seen = (self._version, weakref.ref(held))
+        _record.read(self, held)
+        return held
+
     @property
     def value(self) -> Any:
-        """The numbers."""
-        return self.numpy()
+        """The numbers as a tensor; inside a call that is traced a symbolic one."""
+        from ebb.keras import _symbolic
+
+        return self._symbolic() if _symbolic.tracing.depth else self._as_tensor()
 
     def read_value(self) -> Any:
-        """The numbers."""
-        return self.numpy()
+        """The numbers as a tensor."""
+        return self.value
 
     def assign(self, value: Any) -> Variable:
         """Set all numbers.
@@ -202,11 +214,11 @@ class Variable(Operators):
                 f"`variable.assign(value)` must match. variable.shape={self.shape}, "
                 f"Received: value.shape={array.shape}. Target variable: {self.path}"
             )
-        array = np.array(array, numpy_dtype(self.dtype), order="C")
+        kind = numpy_dtype(self.dtype)
         if self._home is not None:
-            self._home.write(self._index, array)
+            self._home.write(self._index, np.asarray(array, kind, order="C"))
         else:
-            self._pending = array
+            self._pending = np.array(array, kind, order="C")
         self._version += 1
         clock.changes += 1
         return self
@@ -276,15 +288,16 @@ class Variable(Operators):
 
         if _symbolic.tracing.depth:
             return self._symbolic()[key]
-        return self.numpy()[key]
+        return self._as_tensor()[key]
 
     def _operate(self, class_name: str, *args: Any) -> Any:
         from ebb.keras import _symbolic
 
         if _symbolic.any_symbolic(args):
             return _symbolic.operation_node(_symbolic.NUMPY_OPS, class_name, {}, args)
-        numbers = (to_numpy(x) if hasattr(x, "numpy") else x for x in args)
-        return _NUMPY[class_name](*numbers)
+        from ebb.keras import ops
+
+        return getattr(ops, _FUNCTIONS[class_name])(*args)
 
     def __deepcopy__(self, memo: Any) -> Variable:
         return Variable(

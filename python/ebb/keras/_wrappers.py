@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any, Callable
 
-from ebb._errors import UnsupportedError
 from ebb._generated import layers as _generated
-from ebb.keras._layer import Layer, is_native
+from ebb.keras import _states, _symbolic
+from ebb.keras._layer import Layer
 from ebb.keras._object import nested
 from ebb.keras._symbolic import KerasTensor, Node
 
@@ -49,7 +49,13 @@ class TimeDistributed(_generated.TimeDistributed):
         self._kept: Any = None
 
     def _before_call(self, args: tuple[Any, ...]) -> None:
-        if self.built or not _needs_call(self.layer):
+        if not _needs_call(self.layer):
+            x = args[0][0] if isinstance(args[0], (list, tuple)) else args[0]
+            if len(x.shape) >= 3:
+                with _symbolic.within(self):
+                    self.layer._before_call((KerasTensor((x.shape[0], *x.shape[2:]), x.dtype),))
+            return
+        if self.built:
             return
         x = args[0]
         if len(x.shape) < 3:
@@ -98,6 +104,7 @@ class Bidirectional(_generated.Bidirectional):
         base = layer.name[8:] if layer.name.startswith("forward_") else layer.name
         config = {**layer.get_config(), "name": f"forward_{base}"}
         self.forward_layer = type(layer).from_config(config)
+        self.forward_layer._is_of_file = layer._waits
         if backward_layer is None:
             config = {**layer.get_config(), "name": f"backward_{base}"}
             config["go_backwards"] = not config.get("go_backwards", False)
@@ -120,6 +127,11 @@ class Bidirectional(_generated.Bidirectional):
         if "name" not in kwargs:
             self._is_named = False
 
+    def _before_call(self, args: tuple[Any, ...]) -> None:
+        with _symbolic.within(self):
+            for part in (self.forward_layer, self.backward_layer):
+                part._before_call(args)
+
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Build it for the shapes that ``get_build_config()`` gave."""
         super().build_from_config(config)
@@ -133,6 +145,19 @@ class Bidirectional(_generated.Bidirectional):
         """The two layers know the shapes as well."""
         for part in (self.forward_layer, self.backward_layer):
             part._build_shapes_dict = self._build_shapes_dict
+
+    @property
+    def stateful(self) -> bool:
+        """Whether the two layers keep their states from batch to batch."""
+        return bool(self.forward_layer.stateful)
+
+    def reset_states(self) -> None:
+        """Begin with zeros again, where the two layers are stateful."""
+        _states.reset(self)
+
+    def reset_state(self) -> None:
+        """Begin with zeros again, where the two layers are stateful."""
+        self.reset_states()
 
     @property
     def return_sequences(self) -> bool:
@@ -150,34 +175,27 @@ class Bidirectional(_generated.Bidirectional):
         return bool(self.forward_layer.go_backwards)
 
 
-class StackedRNNCells(_generated.StackedRNNCells):
-    """Several cells as one: each works on the output of the one before.
+class Pipeline(_generated.Pipeline):
+    """Applies layers one after another.
 
     Parameters
     ----------
-    cells : list of Layer
+    layers : list of Layer
+    name : str, optional
     """
 
-    def __init__(self, cells: Any, **kwargs: Any) -> None:
-        super().__init__([nested(cell) for cell in cells], **kwargs)
+    def __init__(self, layers: Any, name: str | None = None) -> None:
+        super().__init__([_layer_of(self, layer) for layer in layers], name=name)
 
+    def get_config(self) -> dict[str, Any]:
+        """Give the layers and the name."""
+        config = super().get_config()
+        return {"layers": config["layers"], "name": config["name"]}
 
-class RNN(_generated.RNN):
-    __doc__ = _generated.RNN.__doc__
-
-    def _configure(self, **values: Any) -> None:
-        """A list of cells is one cell, and all of them are the library's."""
-        cell = values.get("cell")
-        if isinstance(cell, (list, tuple)):
-            cell = StackedRNNCells(cell)
-        cell = nested(cell)
-        if isinstance(cell, Layer) and not is_native(type(cell)):
-            raise UnsupportedError(
-                f"the cell {type(cell).__name__} is written in Python; the library computes the "
-                "cells SimpleRNNCell, GRUCell and LSTMCell",
-                "RNN",
-            )
-        super()._configure(**{**values, "cell": cell})
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make one of what ``get_config()`` gave."""
+        return cls(config["layers"], name=config.get("name"))
 
 
 class Lambda(Layer):

@@ -12,6 +12,8 @@ from ebb.keras import _finding, _missing, _naming
 from ebb.keras._accuracies import (
     binary_accuracy,
     categorical_accuracy,
+    concordance_correlation,
+    pearson_correlation,
     sparse_categorical_accuracy,
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
@@ -70,6 +72,8 @@ class Sum(ValuesMetric, _generated.Sum):  # type: ignore[no-redef]
 _accuracies = [
     binary_accuracy,
     categorical_accuracy,
+    concordance_correlation,
+    pearson_correlation,
     sparse_categorical_accuracy,
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
@@ -136,6 +140,7 @@ __all__ = [  # noqa: PLE0604
     "categorical_generalized_cross_entropy",
     "categorical_hinge",
     "circle",
+    "concordance_correlation",
     "cosine_similarity",
     "ctc",
     "dice",
@@ -155,6 +160,7 @@ __all__ = [  # noqa: PLE0604
     "mean_squared_logarithmic_error",
     "mse",
     "msle",
+    "pearson_correlation",
     "poisson",
     "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy",

@@ -10,11 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ebb._errors import UnsupportedError
-from ebb._tensor import Tensor
-from ebb.keras import _naming, _seeds, _symbolic
-from ebb.keras._object import KerasObject
-from ebb.keras.ops._operation import is_symbolic as _is_symbolic
+from ebb.keras import _drawing, _seeds
+from ebb.keras._seed_generator import SeedGenerator
 from ebb.keras.ops._promotion import as_array as _as_array
 from ebb.keras.ops._promotion import numpy_dtype as _numpy_dtype
 from ebb.keras.ops._promotion import wrap as _wrap
@@ -35,69 +32,6 @@ __all__ = [
 ]
 
 
-class SeedGenerator(KerasObject):
-    """Gives another seed each time it is asked.
-
-    Parameters
-    ----------
-    seed : int, optional
-        Where it begins; drawn at random if not given.
-    name : str, optional
-        Of the generator.
-
-    Attributes
-    ----------
-    initial_seed : int
-    state : ndarray of uint32
-        The seed, and how many were drawn.
-
-    Examples
-    --------
-    >>> seeds = ebb.keras.random.SeedGenerator(1)
-    >>> ebb.keras.random.normal((2,), seed=seeds)  # doctest: +SKIP
-    """
-
-    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if seed is None:
-            seed = _seeds.next_seed()
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-            raise ValueError(f"seed: expected an integer, found {seed!r}")
-        if seed < 0:
-            raise ValueError(f"seed: expected an integer that is not negative, found {seed}")
-        self.name = name or _naming.auto_name("SeedGenerator")
-        self.initial_seed = int(seed)
-        self.state = np.array([self.initial_seed & 0xFFFFFFFF, 0], np.uint32)
-
-    def next(self, ordered: bool = True) -> Any:
-        """The next seed, and one step on.
-
-        Parameters
-        ----------
-        ordered : bool
-            Has no effect.
-
-        Returns
-        -------
-        Tensor of uint32, ``(2,)``
-        """
-        return Tensor.from_array(self._draw())
-
-    def _draw(self) -> Any:
-        drawn = self.state.copy()
-        self.state[1] += 1
-        return drawn
-
-    def get_config(self) -> dict[str, Any]:
-        """The seed it began with.
-
-        Returns
-        -------
-        dict
-        """
-        return {"seed": self.initial_seed}
-
-
 class _Global:
     """The generator of calls without a seed; anew after ``set_random_seed``."""
 
@@ -109,25 +43,25 @@ class _Global:
         """Forgets it."""
         self.generator = None
 
-    def draw(self) -> Any:
-        """The next seed."""
+    def get(self) -> SeedGenerator:
+        """The generator."""
         if self.generator is None:
             self.generator = SeedGenerator(name="global_seed_generator")
-        return self.generator._draw()
+        return self.generator
 
 
 _global = _Global()
 
 
+def global_generator() -> SeedGenerator:
+    """The generator of calls without a seed."""
+    return _global.get()
+
+
 def _generator(seed: Any) -> np.random.Generator:
     """Numbers from a seed: an integer, a pair, a SeedGenerator or None."""
-    if _symbolic.tracing.depth and (seed is None or not isinstance(seed, (int, np.integer))):
-        raise UnsupportedError(
-            "random numbers inside call() would be drawn once, when the layer is traced; use the "
-            "layers Dropout or GaussianNoise, or give an integer as seed for numbers that stay"
-        )
     if seed is None:
-        words = _global.draw()
+        words = _global.get()._draw()
     elif isinstance(seed, SeedGenerator) or hasattr(seed, "_draw"):
         words = seed._draw()
     else:
@@ -136,14 +70,29 @@ def _generator(seed: Any) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[low & 0xFFFFFFFFFFFFFFFF, high & 0xFFFFFFFF]))
 
 
+def _traced(seed: Any, *values: Any) -> _drawing.Seeds | None:
+    """What the nodes of a call that is traced are told; None: numbers are drawn here and now.
+
+    An integer as seed gives the same numbers each time: they are a constant of the model, unless
+    their shape or what they are made of is known when it runs.
+    """
+    if not _drawing.is_traced(*values):
+        return None
+    generator = _global.get() if seed is None else seed
+    if isinstance(generator, SeedGenerator):
+        return _drawing.Seeds(None, generator)
+    return _drawing.Seeds(seed, None) if _drawing.is_open(*values) else None
+
+
 def _shape(shape: Any) -> tuple[int, ...]:
     lengths = _lengths_of(shape)
     if None in lengths:
-        raise UnsupportedError(
-            "random numbers inside a model need a shape that is known: a length of None is known "
-            "only when the model runs; use the layers Dropout or GaussianNoise"
-        )
+        raise ValueError(f"shape: expected integers, found {shape}")
     return tuple(lengths)
+
+
+def _floating(dtype: Any) -> str:
+    return str(_numpy_dtype(dtype).name)
 
 
 def normal(
@@ -166,6 +115,9 @@ def normal(
     -------
     Tensor
     """
+    seeds = _traced(seed, shape, mean, stddev)
+    if seeds is not None:
+        return _drawing.normal("RandomNormal", shape, mean, stddev, _floating(dtype), seeds)
     made = _generator(seed).standard_normal(_shape(shape)) * stddev + mean
     return _wrap(np.asarray(made).astype(_numpy_dtype(dtype)))
 
@@ -190,6 +142,10 @@ def truncated_normal(
     -------
     Tensor
     """
+    seeds = _traced(seed, shape, mean, stddev)
+    if seeds is not None:
+        name = "RandomTruncatedNormal"
+        return _drawing.normal(name, shape, mean, stddev, _floating(dtype), seeds)
     generator = _generator(seed)
     made = np.asarray(generator.standard_normal(_shape(shape)))
     far = np.abs(made) > 2
@@ -227,6 +183,9 @@ def uniform(
     kind = _numpy_dtype(dtype)
     if kind.kind not in "fV":
         raise ValueError(f"uniform: dtype: expected a float type, found {kind}; use randint")
+    seeds = _traced(seed, shape, minval, maxval)
+    if seeds is not None:
+        return _drawing.uniform(shape, minval, maxval, kind.name, seeds)
     made = _generator(seed).random(_shape(shape)) * (maxval - minval) + minval
     rounded = np.asarray(made).astype(kind)
     # 1 - 2**-60 would round up to the bound that is left out.
@@ -259,6 +218,9 @@ def randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: An
     kind = _numpy_dtype(dtype)
     if kind.kind not in "iu":
         raise ValueError(f"randint: dtype: expected an integer type, found {kind}; use uniform")
+    seeds = _traced(seed, shape, minval, maxval)
+    if seeds is not None:
+        return _drawing.randint(shape, minval, maxval, kind.name, seeds)
     return _wrap(np.asarray(_generator(seed).integers(minval, maxval, _shape(shape))).astype(kind))
 
 
@@ -286,6 +248,10 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     ValueError
         ``logits`` has not two axes.
     """
+    seeds = _traced(seed, logits)
+    if seeds is not None:
+        config = {"num_samples": int(num_samples), "dtype": _numpy_dtype(dtype).name}
+        return _drawing.of_tensor("RandomCategorical", logits, seeds, **config)
     rows = _as_array(logits)
     if rows.ndim != 2:
         raise ValueError(f"categorical: logits: expected two axes, found {rows.shape}")
@@ -313,18 +279,17 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
     Tensor
         The shape of ``inputs``.
 
-    Raises
-    ------
-    UnsupportedError
-        ``inputs`` is symbolic: use the layer ``Dropout``.
+    Notes
+    -----
+    It drops always. In a call write ``if training:`` before it.
     """
-    if _is_symbolic(inputs):
-        raise UnsupportedError(
-            "keras.random.dropout drops always and cannot be a part of a model; use the layer "
-            "ebb.keras.layers.Dropout, which drops in training"
-        )
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: rate: expected 0 to before 1, found {rate}")
+    seeds = _traced(seed, inputs)
+    if seeds is not None:
+        given = None if noise_shape is None else list(_lengths_of(noise_shape))
+        config = {"rate": float(rate), "noise_shape": given}
+        return _drawing.of_tensor("RandomDropout", inputs, seeds, **config)
     array = _as_array(inputs)
     shape = (
         array.shape
@@ -352,6 +317,9 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
     Tensor
         The shape of ``x``.
     """
+    seeds = _traced(seed, x)
+    if seeds is not None:
+        return _drawing.of_tensor("RandomShuffle", x, seeds, axis=int(axis))
     array = _as_array(x)
     return _wrap(np.take(array, _generator(seed).permutation(array.shape[axis]), axis))
 
@@ -374,6 +342,9 @@ def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
     -------
     Tensor
     """
+    seeds = _traced(seed, shape, alpha)
+    if seeds is not None:
+        return _drawing.gamma(shape, alpha, _floating(dtype), seeds)
     made = _generator(seed).gamma(np.asarray(_as_array(alpha), np.float64), 1.0, _shape(shape))
     return _wrap(np.asarray(made).astype(_numpy_dtype(dtype)))
 
@@ -396,6 +367,9 @@ def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None)
     -------
     Tensor
     """
+    seeds = _traced(seed, shape, alpha, beta)
+    if seeds is not None:
+        return _drawing.beta(shape, alpha, beta, _floating(dtype), seeds)
     first, second = (np.asarray(_as_array(value), np.float64) for value in (alpha, beta))
     made = _generator(seed).beta(first, second, _shape(shape))
     return _wrap(np.asarray(made).astype(_numpy_dtype(dtype)))
@@ -423,6 +397,10 @@ def binomial(
     -------
     Tensor
     """
+    seeds = _traced(seed, shape, counts, probabilities)
+    if seeds is not None:
+        kind = _floating(dtype)
+        return _drawing.binomial(shape, counts, probabilities, kind, seeds)
     tries = _as_array(counts).astype(np.int64)
     chance = np.asarray(_as_array(probabilities), np.float64)
     made = _generator(seed).binomial(tries, chance, _shape(shape))

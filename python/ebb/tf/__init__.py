@@ -65,10 +65,12 @@ from ebb.tf import (
     profiler,
     random,
     saved_model,
+    strings,
 )
 from ebb.tf._arrays import *
 from ebb.tf._arrays import range_ as range
 from ebb.tf._arrays import slice_ as slice
+from ebb.tf._custom_gradient import custom_gradient
 from ebb.tf._devices import device
 from ebb.tf._flow import *
 from ebb.tf._flow import print_ as print
@@ -202,8 +204,9 @@ __all__ = [
     "broadcast_to", "case", "cast", "ceil", "check_numerics", "clip_by_global_norm",
     "clip_by_norm", "clip_by_value", "compat", "complex128", "complex64", "concat", "cond",
     "config", "confusion_matrix", "constant", "constant_initializer", "control_dependencies",
-    "convert_to_tensor", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "data", "debugging",
-    "device", "divide", "divide_no_nan", "double", "dtypes", "einsum", "ensure_shape", "equal",
+    "convert_to_tensor", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "custom_gradient",
+    "data", "debugging", "device", "divide", "divide_no_nan", "double", "dtypes", "einsum",
+    "ensure_shape", "equal",
     "erf", "erfc", "errors", "executing_eagerly", "exp", "expand_dims", "expm1", "eye", "fill",
     "float16", "float32", "float64", "floor", "floordiv", "floormod", "foldl", "function",
     "gather", "gather_nd", "get_current_name_scope", "get_default_graph", "get_logger",
@@ -222,7 +225,7 @@ __all__ = [
     "saved_model", "scalar_mul", "scan", "scatter_nd", "searchsorted", "segment_sum",
     "sequence_mask", "shape", "sigmoid", "sign", "sin", "sinh", "size", "slice", "softplus",
     "softsign", "sort", "split", "sqrt", "square", "squared_difference", "squeeze", "stack",
-    "stop_gradient", "strided_slice", "string", "subtract", "sysconfig", "tan", "tanh",
+    "stop_gradient", "strings", "strided_slice", "string", "subtract", "sysconfig", "tan", "tanh",
     "tensor_scatter_nd_add", "tensor_scatter_nd_max", "tensor_scatter_nd_min",
     "tensor_scatter_nd_sub", "tensor_scatter_nd_update", "tensordot", "test", "tile", "timestamp",
     "top_k", "transpose", "truediv", "uint16", "uint32", "uint64", "uint8", "unique",

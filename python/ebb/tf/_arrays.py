@@ -20,6 +20,7 @@ from ebb._operators import (
     rank_of,
     unary,
 )
+from ebb._texts import begins_with_text, to_texts
 from ebb._values import Buffer, EagerTensor, Tensor, convert_array, to_array
 
 newaxis = None
@@ -46,13 +47,13 @@ def eager_only(name: str, *values: Any) -> list[Array]:
 # -- making ----------------------------------------------------------------------------------------
 
 
-def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Tensor:
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
     """A tensor of these values.
 
     Parameters
     ----------
     value
-        A number, nested lists of numbers, or an array.
+        A number, nested lists of numbers, or an array. Texts stay an array of str.
     dtype : optional
         None: float32 and int32 for Python's numbers, that of an array otherwise.
     shape : optional
@@ -65,6 +66,8 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     """
     if isinstance(value, Tensor) and value.is_symbolic:
         raise TypeError(f"Expected any non-tensor type, but got a tensor instead: {value}")
+    if begins_with_text(value):
+        return to_texts(value) if shape is None else to_texts(value).reshape(shape)
     array = convert_array(to_array(value) if isinstance(value, Tensor) else value, dtype)
     if shape is not None:
         dims = TensorShape(shape)
@@ -83,8 +86,10 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
 
 def convert_to_tensor(
     value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None, **_: Any
-) -> Tensor:
-    """The value as a tensor; a tensor as it is."""
+) -> Any:
+    """The value as a tensor; a tensor as it is, texts as an array of str."""
+    if begins_with_text(value):
+        return to_texts(value)
     return convert(value, dtype, dtype_hint, name)
 
 
@@ -257,6 +262,8 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
 
 def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
     """One more axis, of length 1."""
+    if begins_with_text(input):
+        return np.expand_dims(to_texts(input), axis)
     return one("ExpandDims", (operand(input), int_array(axis)), None, name)
 
 

@@ -23,7 +23,9 @@ from ebb import _context
 from ebb._call import new_error
 from ebb._dtype import Array, TensorShape, as_dtype
 from ebb._eager import handle
+from ebb._errors import UnsupportedError
 from ebb._graph import Graph, SymbolicTensor
+from ebb._log import logger
 from ebb._native import ffi, lib
 from ebb._operators import convert
 from ebb._tensor_spec import TensorSpec
@@ -337,6 +339,7 @@ class Function:
         self.python_function = python_function
         self._signature = None if input_signature is None else tuple(input_signature)
         self._traces = _Traces()
+        self._reason: str | None = None  # why it is run as plain Python, if it is
         functools.update_wrapper(self, python_function)
         self.name = name or getattr(python_function, "__name__", "function")
         try:
@@ -367,12 +370,27 @@ class Function:
         eager = _context.state.tapes or _context.settings.functions_eager
         if _context.building() is not None or eager:
             return self.python_function(*args, **kwargs)  # part of what is around it
-        args, kwargs = self._bound(args, kwargs)
-        kind = _Kind(args, kwargs)
+        if self._reason is not None:
+            return self.python_function(*args, **kwargs)
+        bound, named = self._bound(args, kwargs)
+        kind = _Kind(bound, named)
         trace = self._traces.find(kind.key)
         if trace is None:
-            trace = self._trace(kind)
+            try:
+                trace = self._trace(kind)
+            except _context.StayEager as reason:
+                self._stay_eager(str(reason))
+                return self.python_function(*args, **kwargs)
         return trace.run(kind.arrays)
+
+    def _stay_eager(self, reason: str) -> None:
+        """From now on every call runs the Python function."""
+        self._reason = reason
+        logger().info(
+            "tf.function %s runs as plain Python: %s needs values, which a graph has not",
+            self.name,
+            reason,
+        )
 
     def _trace(self, kind: _Kind) -> Trace:
         trace = Trace(self.python_function, kind.structure, kind.specs)
@@ -414,7 +432,12 @@ class Function:
             args = self._signature
         bound, named = self._bound(args, kwargs)
         kind = _Kind(bound, named)
-        trace = self._traces.find(kind.key) or self._trace(kind)
+        try:
+            trace = self._traces.find(kind.key) or self._trace(kind)
+        except _context.StayEager as reason:
+            raise UnsupportedError(
+                f"{reason} needs values: it has no graph", str(self.name)
+            ) from None
         return ConcreteFunction(self, trace, kind)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -527,6 +550,8 @@ def function(
     Notes
     -----
     Each kind of inputs (types, shapes, Python values) is traced once; up to 32 traces are kept.
+    A function that trains models (a tape over a model, ``training=True``, ``apply_gradients``)
+    has no graph: it is run as plain Python at every call, which the log says once, at INFO.
     Traces hold no model: what they took is back when the model goes.
     """
     if func is None:

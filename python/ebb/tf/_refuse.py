@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 _PARTS = {
-    "strings": "tensors hold numbers and bools, no texts",
     "sparse": "there are no sparse tensors; ebb.prune keeps a model's weights without their zeros",
     "SparseTensor": "there are no sparse tensors",
     "ragged": "there are no ragged tensors; Dataset.padded_batch fills rows up",
@@ -23,7 +22,6 @@ _PARTS = {
     "lookup": "use tf.keras.layers.StringLookup and IntegerLookup",
     "xla": "nothing is compiled by XLA",
     "tpu": "there are no TPUs",
-    "custom_gradient": "gradients of one's own are not supported",
     "contrib": "contrib left TensorFlow",
     "TensorArray": "use a Python list and tf.stack",
 }

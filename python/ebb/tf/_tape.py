@@ -1,8 +1,8 @@
 """``tf.GradientTape``: gradients of what was done while it was open.
 
-The tape notes the operations on what it watches. When a gradient is asked for, they are put into a
-graph with the library's gradients, and that runs once. Inside a ``tf.function`` the graph is there
-already.
+The tape notes what is done with what it watches (``ebb._record``). When a gradient is asked for,
+the steps are gone through backwards (``ebb.tf._backward``). Inside a ``tf.function`` the graph is
+there already.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ebb import _context
-from ebb._call import check, new_error
-from ebb._errors import StateError, UnsupportedError
-from ebb._graph import Graph, SymbolicTensor
-from ebb._native import ffi, lib
+from ebb._errors import StateError
 from ebb._operators import convert
-from ebb._table import static_places
-from ebb._values import EagerTensor, Tensor, to_array
+from ebb._record import Back, Call, Derived, Operation, Step, Wall
+from ebb._values import EagerTensor, Tensor
 from ebb.tf import _nest
-from ebb.tf._session import Session
+from ebb.tf._backward import backward, graph_gradients, weighted
 from ebb.tf._variables import EagerVariable, Variable
 
 
@@ -34,18 +31,15 @@ class UnconnectedGradients:
     ZERO = "zero"
 
 
-class _Step(NamedTuple):
-    """One operation that was noted; ``op`` None is something that gradients do not pass."""
-
-    op: str | None
-    what: str
-    inputs: Sequence[Any]
-    attributes: Any
-    outputs: Sequence[Any]
+def is_variable(item: Any) -> bool:
+    """Is this a variable: ``tf.Variable``, or a weight of a layer?"""
+    return isinstance(item, EagerVariable) or getattr(item, "_is_variable", False)
 
 
 class GradientTape:
     """Notes what is done in its block, for ``gradient()``.
+
+    Calls of layers and models, losses, ``keras.ops`` and operations of ``tf`` are noted alike.
 
     Parameters
     ----------
@@ -58,9 +52,10 @@ class GradientTape:
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
         self._persistent = persistent
         self._watches = watch_accessed_variables
-        self._steps: list[_Step] = []
-        self._known: dict[int, Tensor] = {}
-        self._variables: dict[int, tuple[EagerVariable, Tensor]] = {}
+        self._steps: list[Step] = []
+        self._known: dict[int, Any] = {}
+        self._variables: dict[int, Any] = {}
+        self._chosen: set[int] = set()
         self._used = False
         self._places: list[_context.Place] = []
 
@@ -80,43 +75,49 @@ class GradientTape:
     def watch(self, tensor: Any) -> None:
         """Notes what is done with these tensors or variables from now on."""
         for item in _nest.leaves(tensor):
-            if isinstance(item, EagerVariable):
-                self._variables[id(item)] = (item, item._value)
-                self._know(item._value)
+            if is_variable(item):
+                self._chosen.add(id(item))
+                self.read(item, item._as_tensor())
             elif isinstance(item, Tensor):
                 if not item.dtype.is_floating:
                     raise ValueError(f"only float tensors can be watched, not {item.dtype.name}")
-                self._know(item)
+                self._known[id(item)] = item
             else:
                 raise ValueError(f"Passed in object {item!r} of type {type(item)}, not tf.Tensor")
 
-    def _know(self, tensor: Tensor) -> None:
-        self._known[id(tensor)] = tensor
+    def _wants(self, variable: Any) -> bool:
+        """Is this variable to be watched when something reads it?"""
+        if id(variable) in self._chosen:
+            return True
+        return bool(self._watches and variable.trainable and "float" in str(variable.dtype))
 
-    def read(self, variable: EagerVariable) -> None:
+    def read(self, variable: Any, value: Tensor) -> None:
         """A variable is read."""
-        if id(variable) in self._variables or (
-            self._watches and variable.trainable and variable.dtype.is_floating
-        ):
-            self._variables[id(variable)] = (variable, variable._value)
-            self._know(variable._value)
+        if not self._wants(variable) or id(value) in self._known:
+            return
+        self._variables[id(variable)] = variable
+        self._known[id(variable)] = variable
+        self._steps.append(Back("a variable", _same, (variable,), (value,)))
+        self._known[id(value)] = value
 
-    def _concerns(self, inputs: Sequence[Any]) -> bool:
-        return any(id(x) in self._known for x in inputs)
+    def concerns(self, inputs: Sequence[Any]) -> bool:
+        """Is any of these watched?"""
+        return any(id(x) in self._known or (is_variable(x) and self._wants(x)) for x in inputs)
 
     def note(self, op: str, inputs: Sequence[Any], attributes: Any, outputs: Sequence[Any]) -> None:
         """An operation was done."""
-        if op == "StopGradient" or not self._concerns(inputs):
-            return
-        self._steps.append(_Step(op, op, tuple(inputs), dict(attributes), tuple(outputs)))
-        for output in outputs:
-            self._know(output)
+        if op != "StopGradient":
+            self.note_step(Operation(op, attributes, inputs, outputs))
 
-    def note_opaque(self, what: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-        """Something was done that gradients do not pass."""
-        self._steps.append(_Step(None, what, tuple(inputs), {}, tuple(outputs)))
-        for output in outputs:
-            self._know(output)
+    def note_step(self, step: Step) -> None:
+        """Something was done; variables among what it took were read."""
+        if not self.concerns(step.inputs):
+            return
+        for item in step.inputs:
+            if is_variable(item) and self._wants(item):
+                self._variables[id(item)] = self._known[id(item)] = item
+        self._steps.append(step)
+        self._known.update((id(x), x) for x in step.outputs if x.dtype.is_floating)
 
     @contextlib.contextmanager
     def stop_recording(self) -> Iterator[None]:
@@ -131,9 +132,9 @@ class GradientTape:
         """Forgets everything."""
         self._steps, self._known, self._variables = [], {}, {}
 
-    def watched_variables(self) -> tuple[EagerVariable, ...]:
+    def watched_variables(self) -> tuple[Any, ...]:
         """The variables that were read."""
-        return tuple(variable for variable, _ in self._variables.values())
+        return tuple(self._variables.values())
 
     # -- gradients -----------------------------------------------------------------------------
 
@@ -147,6 +148,7 @@ class GradientTape:
         ----------
         target : Tensor or structure
         sources : Tensor, Variable or structure
+            Variables may be weights of layers.
         output_gradients : optional
             What the gradient of each target is taken to be, instead of ones.
         unconnected_gradients : {"none", "zero"}
@@ -160,165 +162,132 @@ class GradientTape:
         RuntimeError
             A second call of a tape that is not persistent.
         UnsupportedError
-            The way leads through the call of a model, or an operation without a gradient.
+            The way leads through something without a gradient.
         """
         if self._used and not self._persistent:
             raise StateError(
                 "A non-persistent GradientTape can only be used to compute one set of gradients"
             )
         self._used = True
-        targets = [convert(t) if isinstance(t, Variable) else t for t in _nest.flatten(target)]
+        targets = [convert(t) if is_variable(t) else t for t in _nest.flatten(target)]
         weights = _nest.flatten(output_gradients) if output_gradients is not None else []
         flat = _nest.flatten(sources)
         for item in targets:
             if not isinstance(item, Tensor):
                 raise TypeError(f"the target of a gradient is a tensor, not {type(item).__name__}")
+        for item in flat:
+            if not is_variable(item) and not isinstance(item, (Tensor, Variable)):
+                raise TypeError(
+                    f"the source of a gradient is a tensor or a variable, not {type(item).__name__}"
+                )
         if _context.building() is not None:
-            made = _in_graph(targets, flat, weights)
+            made = self._in_graph(targets, flat, weights)
         else:
-            found = [self._of(item) for item in flat]
-            made = _Replay(self._steps).gradients(targets, found, weights)
+            made = self._backward(targets, flat, weights)
         if str(unconnected_gradients).lower() == "zero":
-            made = [self._zeros(s) if g is None else g for s, g in zip(flat, made)]
+            made = [_zeros(s) if g is None else g for s, g in zip(flat, made)]
         if not self._persistent:
             self.reset()
         return _nest.pack(sources, iter(made))
 
-    def _of(self, source: Any) -> Tensor:
-        if isinstance(source, EagerVariable):
-            found = self._variables.get(id(source))
-            return source._value if found is None else found[1]
-        if not isinstance(source, Tensor):
-            if hasattr(source, "assign"):
-                raise UnsupportedError(
-                    "gradients for weights of Keras models are computed by fit() and "
-                    "train_on_batch(); a GradientTape has those of tensors and tf.Variable",
-                    getattr(source, "name", "a weight"),
-                )
-            raise TypeError(
-                "the source of a gradient is a tensor or a tf.Variable, not "
-                f"{type(source).__name__}"
-            )
-        return source
-
-    @staticmethod
-    def _zeros(source: Any) -> Any:
-        from ebb.tf._arrays import zeros_like
-
-        return zeros_like(source)
-
-    def jacobian(self, *_: Any, **__: Any) -> Any:
-        """Not supported."""
-        raise UnsupportedError("not supported; gradient() of each element is", "jacobian")
-
-    batch_jacobian = jacobian
-
-
-def graph_gradients(
-    graph: Graph, ys: Sequence[SymbolicTensor], xs: Sequence[SymbolicTensor]
-) -> list[Any]:
-    """Gradients in a graph; None where nothing leads there."""
-    error = new_error()
-    first = ffi.new("ebb_tensor[]", [[y.id] for y in ys])
-    second = ffi.new("ebb_tensor[]", [[x.id] for x in xs])
-    made = ffi.new("ebb_tensor[]", max(len(xs), 1))
-    check(
-        lib.ebb_graph_gradients(graph.handle, first, len(ys), second, len(xs), made, error), error
-    )
-    return [SymbolicTensor(graph, made[i].id) if made[i].id else None for i in range(len(xs))]
-
-
-def weighted(ys: Sequence[Any], weights: Sequence[Any]) -> list[Any]:
-    """Targets times the gradients that they are taken to have."""
-    from ebb.tf._math import reduce
-
-    if not weights:
-        return list(ys)
-    return [
-        y if w is None else reduce("Sum", y * convert(w, None, y.dtype), None, False)
-        for y, w in zip(ys, weights)
-    ]
-
-
-def _in_graph(targets: Sequence[Any], sources: Sequence[Any], weights: Sequence[Any]) -> list[Any]:
-    graph = _context.building()
-    assert graph is not None
-    xs = [graph.own(convert(source)) for source in sources]
-    return graph_gradients(graph, weighted([graph.own(t) for t in targets], weights), xs)
-
-
-class _Replay:
-    """What a tape noted, as a graph."""
-
-    def __init__(self, steps: Sequence[_Step]) -> None:
-        self.steps = steps
-        self.graph = Graph()
-        self.places: dict[int, SymbolicTensor] = {}
-        self.feeds: dict[Any, Any] = {}
-
-    def gradients(
-        self, targets: Sequence[Any], sources: Sequence[Tensor], weights: Sequence[Any]
+    def _backward(
+        self, targets: Sequence[Any], sources: Sequence[Any], weights: Sequence[Any]
     ) -> list[Any]:
-        """Their values."""
-        needed = self._needed(targets)
-        with self.graph.as_default():
-            made_here = {id(o) for step in needed for o in step.outputs}
-            for source in sources:
-                if id(source) not in made_here:
-                    self._place(source)
-            for step in needed:
-                self._add(step)
-            ys = weighted([self._place(target) for target in targets], weights)
-            wanted = [self.places.get(id(source)) for source in sources]
-            found = [place for place in wanted if place is not None]
-            made = iter(graph_gradients(self.graph, ys, found) if found else [])
-            results = [None if place is None else next(made) for place in wanted]
-        return self._run(results)
+        """By the steps; of variables that were not watched there is nothing."""
+        watched = [s for s in sources if not is_variable(s) or id(s) in self._variables]
+        found = iter(backward(self._steps, targets, watched, weights))
+        taken = {id(source) for source in watched}
+        return [next(found) if id(source) in taken else None for source in sources]
 
-    def _run(self, results: list[Any]) -> list[Any]:
-        fetches = [tensor for tensor in results if tensor is not None]
-        if not fetches:
-            return results
-        session = Session(graph=self.graph)
-        try:
-            values = iter(session.run(fetches, self.feeds))
-        finally:
-            session.close()
-        return [None if t is None else EagerTensor.of(np.asarray(next(values))) for t in results]
+    def _in_graph(
+        self, targets: Sequence[Any], sources: Sequence[Any], weights: Sequence[Any]
+    ) -> list[Any]:
+        """In the trace of a function, where the graph itself says how all came about."""
+        graph = _context.building()
+        assert graph is not None
+        for item in sources:
+            if getattr(item, "_is_variable", False) and graph.building_function:
+                raise _context.StayEager("the gradient of a layer's weight")
+        xs = [graph.own(convert(source)) for source in sources]
+        return graph_gradients(graph, weighted([graph.own(t) for t in targets], weights), xs)
 
-    def _needed(self, targets: Sequence[Any]) -> list[_Step]:
-        wanted = {id(target) for target in targets}
-        needed = []
-        for step in reversed(self.steps):
-            if any(id(output) in wanted for output in step.outputs):
-                if step.op is None:
-                    raise UnsupportedError(
-                        "gradients do not pass through it. Models are trained by fit() and "
-                        "train_on_batch(), which compute the gradients of all their weights",
-                        step.what,
-                    )
-                needed.append(step)
-                wanted.update(id(x) for x in step.inputs)
-        return needed[::-1]
+    def jacobian(
+        self, target: Any, sources: Any, unconnected_gradients: str = UnconnectedGradients.NONE,
+        parallel_iterations: Any = None, experimental_use_pfor: bool = True,
+    ) -> Any:  # fmt: skip
+        """Gradients of every element of the target.
 
-    def _place(self, x: Any) -> SymbolicTensor:
-        """A value from outside: an input of the graph."""
-        found = self.places.get(id(x))
-        if found is None:
-            found = self.places[id(x)] = self.graph.placeholder(x.dtype, x.shape)
-            self.feeds[found] = x
-        return found
-
-    def _add(self, step: _Step) -> None:
-        assert step.op is not None
-        static = static_places(step.op, len(step.inputs))
-        inputs = [
-            to_array(x) if i in static else self._place(x) if isinstance(x, Tensor) else x
-            for i, x in enumerate(step.inputs)
+        Returns
+        -------
+        The structure of ``sources``: tensors of the target's shape followed by the source's.
+        """
+        shape = tuple(target.shape)
+        flat = _nest.flatten(sources)
+        rows = self._rows(target, flat, np.eye(int(np.prod(shape)), dtype=np.float32), shape)
+        made = [
+            None if column[0] is None else _stacked(column, (*shape, *source.shape))
+            for column, source in zip(zip(*rows), flat)
         ]
-        outputs = self.graph.add(step.op, inputs, step.attributes, step.op)
-        for output, made in zip(step.outputs, outputs):
-            self.places[id(output)] = made
+        if str(unconnected_gradients).lower() == "zero":
+            made = [
+                EagerTensor.of(np.zeros((*shape, *s.shape), np.float32)) if g is None else g
+                for s, g in zip(flat, made)
+            ]
+        return _nest.pack(sources, iter(made))
+
+    def batch_jacobian(
+        self, target: Any, source: Any, unconnected_gradients: str = UnconnectedGradients.NONE,
+        parallel_iterations: Any = None, experimental_use_pfor: bool = True,
+    ) -> Any:  # fmt: skip
+        """Gradients of every element of a row with respect to the same row of the source.
+
+        Returns
+        -------
+        Tensor
+            ``(rows, *target's other axes, *source's other axes)``.
+        """
+        shape, rows = tuple(target.shape), int(target.shape[0])
+        if not shape or source.shape[0] != rows:
+            raise ValueError(
+                f"Need first dimension of target shape ({target.shape}) and source shape "
+                f"({source.shape}) to match."
+            )
+        weights = np.eye(int(np.prod(shape[1:])), dtype=np.float32)
+        made = self._rows(target, [source], weights[:, None].repeat(rows, 1), shape)
+        if made and made[0][0] is None:
+            if str(unconnected_gradients).lower() != "zero":
+                return None
+            return EagerTensor.of(np.zeros((*shape, *source.shape[1:]), np.float32))
+        arrays = np.stack([row[0].view() for row in made], axis=1)
+        return EagerTensor.of(arrays.reshape((*shape, *source.shape[1:])))
+
+    def _rows(self, target: Any, sources: Any, weights: Any, shape: Any) -> list[list[Any]]:
+        """The gradients for each of these weights of the target."""
+        keeps, self._persistent = self._persistent, True
+        try:
+            return [
+                self.gradient(target, sources, EagerTensor.of(row.reshape(shape)))
+                for row in weights
+            ]
+        finally:
+            self._persistent = keeps
+            if not keeps:
+                self.reset()
+
+
+def _same(gradients: Sequence[Any], wanted: Sequence[bool]) -> Sequence[Any]:
+    """Of a value that is the variable's."""
+    return gradients
+
+
+def _zeros(source: Any) -> Any:
+    from ebb.tf._arrays import zeros_like
+
+    return zeros_like(source)
+
+
+def _stacked(column: Sequence[Any], shape: tuple[int, ...]) -> EagerTensor:
+    return EagerTensor.of(np.stack([gradient.view() for gradient in column]).reshape(shape))
 
 
 def gradients(
@@ -344,7 +313,8 @@ def gradients(
     weights = [] if grad_ys is None else _nest.flatten(grad_ys)
     made = graph_gradients(graph, weighted(targets, weights), sources)
     if str(unconnected_gradients).lower() == "zero":
-        from ebb.tf._arrays import zeros_like
-
-        return [zeros_like(x) if g is None else g for x, g in zip(sources, made)]
+        return [_zeros(x) if g is None else g for x, g in zip(sources, made)]
     return made
+
+
+__all__ = ["Call", "Derived", "GradientTape", "UnconnectedGradients", "Wall", "gradients"]

@@ -223,7 +223,7 @@ class EagerVariable(Variable):
         if graph is not None and graph.building_function:
             return graph.read_variable(self)  # type: ignore[attr-defined,no-any-return]
         for tape in _context.tapes():
-            tape.read(self)
+            tape.read(self, self._value)
         return self._value
 
     def numpy(self) -> Any:

@@ -157,6 +157,35 @@ def _scaled(centred: Any, variance: Any, count: float) -> Any:
     return centred / one("Maximum", (deviation, np.array(least, np.float32)))
 
 
+def total_variation(images: Any, name: str | None = None) -> Any:
+    """The sum of the distances of neighbouring pixels: a number for each image.
+
+    Parameters
+    ----------
+    images : tensor
+        ``(rows, columns, channels)``, or several of them.
+
+    Raises
+    ------
+    ValueError
+        For another number of axes.
+    """
+    x = convert(images)
+    if x.ndim not in (3, 4):
+        raise ValueError(
+            f"tf.image.total_variation: expected images of 3 axes, or 4 for several; "
+            f"found shape {tuple(x.shape)}"
+        )
+    lead = [0] * (x.ndim - 3)
+    last = [x.ndim - 3, x.ndim - 2, x.ndim - 1]
+    sums = []
+    for step in ([1, 0, 0], [0, 1, 0]):
+        sizes = [*[-1] * len(lead), *(x.shape[axis] - s for axis, s in zip(last, step))]
+        distance = slice_(x, [*lead, *step], sizes) - slice_(x, [0] * x.ndim, sizes)
+        sums.append(reduce("Sum", one("Abs", (distance,)), last, False))
+    return sums[0] + sums[1]
+
+
 def crop_to_bounding_box(
     image: Any, offset_height: int, offset_width: int, target_height: int, target_width: int
 ) -> Any:

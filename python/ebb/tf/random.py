@@ -28,6 +28,7 @@ class _Generators:
         self.seed: int | None = None
         self.common = np.random.default_rng()
         self.seeded: dict[int, np.random.Generator] = {}
+        self.traced: dict[Any, Any] = {}  # of calls of Keras
 
     def reset(self, seed: int | None) -> None:
         """Begins anew."""
@@ -35,6 +36,7 @@ class _Generators:
             self.seed = seed
             self.common = np.random.default_rng(seed)
             self.seeded.clear()
+            self.traced = {}
 
     def of(self, seed: int | None) -> np.random.Generator:
         """The generator for an operation."""
@@ -79,12 +81,24 @@ def _node(op: str, shape: Any, kind: DType, seed: int | None) -> Any:
     return made if kind is float32 else cast(made, kind)
 
 
+def _traced(name: str, shape: Any, first: Any, second: Any, kind: DType, seed: Any) -> Any:
+    """A node of a call of Keras that is traced; None: there is none."""
+    if _context.settings.keras is None:
+        return None
+    from ebb.keras._drawing import of_tf
+
+    return of_tf(name, shape, first, second, kind.name, (generators.seed, seed), generators.traced)
+
+
 def normal(
     shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, seed: Any = None,
     name: str | None = None,
 ) -> Any:  # fmt: skip
     """A normal distribution."""
     kind = _floating(dtype)
+    traced = _traced("RandomNormal", shape, mean, stddev, kind, seed)
+    if traced is not None:
+        return traced
     if _context.building() is not None:
         return _node("RandomStandardNormal", shape, kind, seed) * stddev + mean
     numbers = generators.of(seed).standard_normal(_dims(shape))
@@ -107,6 +121,9 @@ def truncated_normal(
 ) -> Any:  # fmt: skip
     """A normal distribution without what is more than two deviations away."""
     kind = _floating(dtype)
+    traced = _traced("RandomTruncatedNormal", shape, mean, stddev, kind, seed)
+    if traced is not None:
+        return traced
     if _context.building() is not None:
         return _node("TruncatedNormal", shape, kind, seed) * stddev + mean
     numbers = np.asarray(_truncated(generators.of(seed), _dims(shape)))
@@ -122,6 +139,10 @@ def uniform(
     if maxval is None and kind.is_integer:
         raise ValueError(f"Must specify maxval for integer dtype {kind.name}")
     high = 1 if maxval is None else maxval
+    name_ = "RandomInteger" if kind.is_integer else "RandomUniform"
+    traced = _traced(name_, shape, minval, high, kind, seed)
+    if traced is not None:
+        return traced
     if _context.building() is not None:
         if kind.is_integer:
             ends = [np.array(end, kind.numpy) for end in (minval, high)]

@@ -21,6 +21,9 @@ def main(rows_to: str | None) -> None:
         found[name] = applications_cases.told(model)
         if rows_to:
             rows[name] = applications_cases.rows(model)
+    for kind, given in applications_cases.COMPUTED.items():
+        model = getattr(keras.applications, kind)(weights=None, **given)
+        found[f"{kind} computed"] = applications_cases.outputs(model)
     PATH.write_text(json.dumps(found, indent=1) + "\n")
     if rows_to:
         pathlib.Path(rows_to).write_text(json.dumps(rows))

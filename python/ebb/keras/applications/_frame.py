@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, Protocol, TypeVar
 
 from ebb._errors import NotFoundError
 from ebb.keras import layers
@@ -63,6 +63,13 @@ class Request:
             raise ValueError(
                 "If using `weights='imagenet'` with `include_top=True`, `classes` should be 1000. "
                 f"Received classes={classes}"
+            )
+        kind = getattr(classifier_activation, "__name__", classifier_activation)
+        if weights is not None and include_top and kind not in (None, "linear", "softmax"):
+            raise ValueError(
+                "Only `None` and `softmax` activations are allowed for the "
+                "`classifier_activation` argument when using pretrained weights, with "
+                f"`include_top=True`; Received: classifier_activation={classifier_activation}"
             )
         if pooling not in (None, "avg", "max"):
             raise ValueError(f"pooling: expected avg, max or None, found {pooling!r}")
@@ -133,8 +140,8 @@ class Request:
             self.classes, activation=self.activation, name="predictions", **settings
         )(x)
 
-    def end(self, x: Any, folder: str, with_top: str, without_top: str) -> Any:
-        """The model, with its weights."""
+    def end(self, x: Any, folder: str, with_top: str, without_top: str, remote: Any = None) -> Any:
+        """The model, with its weights; ``remote``: the two names where they come from."""
         inputs = self.input
         if self.input_tensor is not None:
             sources = get_source_inputs(self.input_tensor)
@@ -144,8 +151,9 @@ class Request:
             file = with_top if self.include_top else without_top
             path = cache_folder(cache_subdir="models") / file
             if not path.exists():
+                source = file if remote is None else remote[0 if self.include_top else 1]
                 raise NotFoundError(
-                    f"ebb opens no connections: download {ADDRESS}{folder}/{file} and put it "
+                    f"ebb opens no connections: download {ADDRESS}{folder}/{source} and put it "
                     "there, or give weights=None or the path of a weights file",
                     str(path),
                 )
@@ -182,6 +190,12 @@ class Architecture(Protocol):
         name: str = ...,
     ) -> Any: ...
 
+
+Made = TypeVar("Made", bound=Callable[..., Any])
+PREPROCESSING = """\
+    include_preprocessing : bool
+        Whether the model itself brings images from 0 to 255 into its range.
+"""
 
 _ARGUMENTS = """
 
@@ -236,8 +250,15 @@ def architecture(
         )  # fmt: skip
         return build(request, *settings)
 
-    make.__name__ = make.__qualname__ = called
-    make.__doc__ = meaning + _ARGUMENTS
+    return described(make, called, meaning)
+
+
+def described(make: Made, called: str, meaning: str, more: str = "") -> Made:
+    """A function of an architecture with its name and docstring; ``more``: arguments of its own."""
+    function: Any = make
+    function.__name__ = function.__qualname__ = called
+    head, _, rest = _ARGUMENTS.partition("    Returns\n")
+    function.__doc__ = f"{meaning}{head.rstrip()}\n{more}\n    Returns\n{rest}"
     return make
 
 

@@ -74,13 +74,14 @@ _INVERTED = (
 )  # fmt: skip
 
 
-def _divisible(filters: float) -> int:
+def divisible(filters: float) -> int:
     """The nearest multiple of 8, not more than a tenth below."""
     near = max(8, int(filters + 4) // 8 * 8)
     return near + 8 if near < 0.9 * filters else near
 
 
-def _norm(chain: Chain, name: str) -> Chain:
+def norm(chain: Chain, name: str) -> Chain:
+    """Normalization with the settings of MobileNetV2."""
     return chain.norm(name, axis=-1, epsilon=1e-3, momentum=0.999)
 
 
@@ -91,7 +92,7 @@ def _inverted(x: Any, filters: int, stride: int, expansion: int, number: int) ->
     if number:
         chain.conv(expansion * width, 1, f"{name}expand", padding="same", use_bias=False,
                    activation=None)  # fmt: skip
-        _norm(chain, f"{name}expand_BN").put(layers.ReLU(6.0, name=f"{name}expand_relu"))
+        norm(chain, f"{name}expand_BN").put(layers.ReLU(6.0, name=f"{name}expand_relu"))
     if stride == 2:
         chain.pad(half_padding(chain.x, 3), f"{name}pad")
     chain.put(
@@ -104,9 +105,9 @@ def _inverted(x: Any, filters: int, stride: int, expansion: int, number: int) ->
             name=f"{name}depthwise",
         )
     )
-    _norm(chain, f"{name}depthwise_BN").put(layers.ReLU(6.0, name=f"{name}depthwise_relu"))
+    norm(chain, f"{name}depthwise_BN").put(layers.ReLU(6.0, name=f"{name}depthwise_relu"))
     chain.conv(filters, 1, f"{name}project", padding="same", use_bias=False, activation=None)
-    _norm(chain, f"{name}project_BN")
+    norm(chain, f"{name}project_BN")
     if width == filters and stride == 1:
         return layers.Add(name=f"{name}add")([x, chain.x])
     return chain.x
@@ -116,18 +117,18 @@ def build_mobile_v2(request: Request, alpha: float) -> Any:
     """Inverted residual blocks."""
     chain = Chain(request.begin(_square(request, (96, 128, 160, 192, 224)), 32))
     rows = request.shape[0]
-    chain.conv(_divisible(32 * alpha), 3, "Conv1", strides=(2, 2), padding="same", use_bias=False)
-    _norm(chain, "bn_Conv1").put(layers.ReLU(6.0, name="Conv1_relu"))
+    chain.conv(divisible(32 * alpha), 3, "Conv1", strides=(2, 2), padding="same", use_bias=False)
+    norm(chain, "bn_Conv1").put(layers.ReLU(6.0, name="Conv1_relu"))
     x, number = chain.x, 0
     for filters, stride, expansion, count in _INVERTED:
         for k in range(count):
             x = _inverted(
-                x, _divisible(int(filters * alpha)), stride if k == 0 else 1, expansion, number
+                x, divisible(int(filters * alpha)), stride if k == 0 else 1, expansion, number
             )
             number += 1
-    last = _divisible(1280 * alpha) if alpha > 1.0 else 1280
+    last = divisible(1280 * alpha) if alpha > 1.0 else 1280
     chain = Chain(x).conv(last, 1, "Conv_1", use_bias=False)
-    _norm(chain, "Conv_1_bn").put(layers.ReLU(6.0, name="out_relu"))
+    norm(chain, "Conv_1_bn").put(layers.ReLU(6.0, name="out_relu"))
     if request.include_top:
         x = request.classifier(layers.GlobalAveragePooling2D()(chain.x))
     else:
@@ -159,7 +160,8 @@ _STAGES = (
 _SPREAD = (0.229, 0.224, 0.225)
 
 
-def _kernels(scale: float = 2.0, distribution: str = "truncated_normal") -> Any:
+def kernels(scale: float = 2.0, distribution: str = "truncated_normal") -> Any:
+    """The initializer of convolutions."""
     from ebb.keras.initializers import VarianceScaling
 
     return VarianceScaling(scale=scale, mode="fan_out", distribution=distribution)
@@ -169,7 +171,7 @@ def _stage(
     x: Any, name: str, size: int, before: int, after: int, expansion: int, stride: int, drop: float
 ) -> Any:
     """An inverted residual block that weighs its channels."""
-    plain = {"padding": "same", "kernel_initializer": _kernels()}
+    plain = {"padding": "same", "kernel_initializer": kernels()}
     wide, chain = before * expansion, Chain(x)
     if expansion != 1:
         chain.conv(wide, 1, f"{name}expand_conv", use_bias=False, **plain)
@@ -182,7 +184,7 @@ def _stage(
             strides=stride,
             padding="valid" if stride == 2 else "same",
             use_bias=False,
-            depthwise_initializer=_kernels(),
+            depthwise_initializer=kernels(),
             name=f"{name}dwconv",
         )
     )
@@ -206,14 +208,14 @@ def build_efficient(request: Request, kind: str) -> Any:
     width, depth, size, dropout = EFFICIENT[kind]
 
     def filters(count: int) -> int:
-        return _divisible(count * width)
+        return divisible(count * width)
 
     chain = Chain(request.begin(size, 32)).put(layers.Rescaling(1.0 / 255.0))
     chain.put(layers.Normalization(axis=3))
     if request.weights == "imagenet":
         chain.put(layers.Rescaling([1.0 / math.sqrt(spread) for spread in _SPREAD]))
     chain.pad(half_padding(chain.x, 3), "stem_conv_pad")
-    plain = {"use_bias": False, "kernel_initializer": _kernels()}
+    plain = {"use_bias": False, "kernel_initializer": kernels()}
     chain.conv(filters(32), 3, "stem_conv", strides=2, padding="valid", **plain)
     x = chain.norm("stem_bn").act("stem_activation", "swish").x
     counts = [math.ceil(depth * repeats) for _, repeats, *_ in _STAGES]
@@ -227,5 +229,5 @@ def build_efficient(request: Request, kind: str) -> Any:
             done += 1
     chain = Chain(x).conv(filters(1280), 1, "top_conv", padding="same", **plain)
     x = chain.norm("top_bn").act("top_activation", "swish").x
-    x = request.top(x, dropout, kernel_initializer=_kernels(1.0 / 3.0, "uniform"))
+    x = request.top(x, dropout, kernel_initializer=kernels(1.0 / 3.0, "uniform"))
     return request.end(x, "efficientnet", f"{kind}.h5", f"{kind}_notop.h5")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ebb.keras._lengths import filled, is_open
 from ebb.keras.ops._operation import composed, eager, operation
 from ebb.keras.ops._promotion import Array, as_array, common, dtype_name, floatx, numpy_dtype, wrap
 from ebb.keras.ops._shape import lengths_of
@@ -44,25 +45,40 @@ def empty_like(x: Any, dtype: Any = None) -> Any:
     return np.zeros(x.shape, _kind_like(x, dtype))
 
 
-@eager("")
+def _prepare_filled(values: dict[str, Any]) -> Any:
+    """Shapes with lengths that are known when the model runs."""
+    if not is_open(values["shape"]):
+        return None
+    kind = dtype_name(values["dtype"]) or floatx().name
+    number = values.get("fill_value", 0)
+    if not isinstance(number, (int, float, np.number)):
+        return filled(values["shape"], 0, kind) + number
+    return filled(values["shape"], float(number), kind)
+
+
+def _prepare_ones(values: dict[str, Any]) -> Any:
+    return _prepare_filled({**values, "fill_value": 1})
+
+
+@eager("", prepare=_prepare_filled)
 def zeros(shape: Any, dtype: Any = None) -> Any:
     """Zeros."""
     return np.zeros(lengths_of(shape), numpy_dtype(dtype))
 
 
-@eager("")
+@eager("", prepare=_prepare_ones)
 def ones(shape: Any, dtype: Any = None) -> Any:
     """Ones."""
     return np.ones(lengths_of(shape), numpy_dtype(dtype))
 
 
-@eager("")
+@eager("", prepare=_prepare_filled)
 def empty(shape: Any, dtype: Any = None) -> Any:
     """Memory: zeros."""
     return np.zeros(lengths_of(shape), numpy_dtype(dtype))
 
 
-@eager("fill_value")
+@eager("fill_value", prepare=_prepare_filled)
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """A number in a shape."""
     return np.full(lengths_of(shape), fill_value, numpy_dtype(dtype))

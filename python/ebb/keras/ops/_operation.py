@@ -16,10 +16,13 @@ from typing import Any, Callable, TypeVar
 
 import numpy as np
 
+from ebb._context import state
 from ebb._errors import UnsupportedError
+from ebb.keras._lengths import source_of
 from ebb.keras._symbolic import any_symbolic, operation_node
 from ebb.keras.ops._documents import document
 from ebb.keras.ops._promotion import as_array, meet, to_float, wrap
+from ebb.keras.ops._recorded import record_composed, record_operation
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -95,16 +98,20 @@ class Operation:
 
     def node(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the operation makes of symbolic tensors."""
+        try:
+            values = self.bind(args, kwargs)
+        except TypeError:
+            if self.class_name is not None:
+                raise
+            values = {}
+        changed = self.prepare(values) if values and self.prepare is not None else None
+        if changed is not None:
+            return changed
         if self.class_name is None or self.module is None:
             raise UnsupportedError(
                 f"keras.ops.{self.name} computes on arrays only; it cannot be a part of a model: "
                 "use other operations, or call it on the data before the model"
             )
-        values = self.bind(args, kwargs)
-        if self.prepare is not None:
-            changed = self.prepare(values)
-            if changed is not None:
-                return changed
         arguments: list[Any] = []
         for spec in self.tensors:
             value = values.pop(spec.rstrip("*"))
@@ -155,6 +162,8 @@ def _plain(value: Any, name: str) -> Any:
         return [_plain(item, name) for item in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if source_of(value) is not None:
+        return None  # a length that is known when the model runs
     if name == "dtype":
         from ebb.keras.ops._promotion import dtype_name
 
@@ -191,6 +200,8 @@ def operation(
         def call(*args: Any, **kwargs: Any) -> Any:
             if any_symbolic(args, kwargs):
                 return entry.node(args, kwargs)
+            if state.tapes:
+                return record_operation(entry, call, args, kwargs)
             return entry.compute(args, kwargs)
 
         return _register(entry, call)  # type: ignore[no-any-return]
@@ -198,15 +209,21 @@ def operation(
     return decorate
 
 
-def eager(tensors: str = "x", promote: str = "") -> Callable[[Function], Function]:
-    """An operation on arrays only."""
+def eager(
+    tensors: str = "x",
+    promote: str = "",
+    prepare: Callable[[dict[str, Any]], Any] | None = None,
+) -> Callable[[Function], Function]:
+    """An operation on arrays only; ``prepare`` may know what to return for symbolic tensors."""
 
     def decorate(function: Function) -> Function:
-        entry = Operation(function, tensors, promote, None, None, None)
+        entry = Operation(function, tensors, promote, None, None, prepare)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if any_symbolic(args, kwargs):
                 return entry.node(args, kwargs)
+            if state.tapes:
+                return record_operation(entry, call, args, kwargs)
             return entry.compute(args, kwargs)
 
         return _register(entry, call)  # type: ignore[no-any-return]
@@ -219,6 +236,8 @@ def composed(function: Function) -> Function:
     entry = Operation(function, "", "", None, None, None)
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if state.tapes:
+            return record_composed(function, call, args, kwargs)
         return function(*args, **kwargs)
 
     return _register(entry, call)  # type: ignore[no-any-return]

@@ -51,7 +51,7 @@ def is_float(kind: Kind) -> bool:
 def as_array(x: Any) -> Array:
     """Anything as a numpy array; Python floats become ``floatx``, Python integers int32."""
     if isinstance(x, np.ndarray):
-        return x
+        return x if type(x) is np.ndarray else np.asarray(x)  # a mask is no part of the numbers
     if isinstance(x, bool):
         return np.asarray(x)
     if isinstance(x, float):

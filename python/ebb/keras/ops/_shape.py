@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ebb._errors import UnsupportedError
+from ebb.keras._lengths import filled, is_open, source_of
 from ebb.keras.ops._operation import CORE, NN, composed, eager, is_symbolic, operation
 from ebb.keras.ops._promotion import Array, as_array, dtype_name, meet, numpy_dtype
 from ebb.keras.ops._reduce import axes_of
@@ -17,7 +19,9 @@ def lengths_of(shape: Any) -> Any:
     if isinstance(shape, (int, np.integer)):
         return (int(shape),)
     items = shape if isinstance(shape, (list, tuple)) else as_array(shape).tolist()
-    return tuple(None if item is None else int(item) for item in items)
+    return tuple(
+        None if item is None or source_of(item) is not None else int(item) for item in items
+    )
 
 
 # -- shape -------------------------------------------------------------------------------------
@@ -124,13 +128,35 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     return np.repeat(x, as_array(repeats), axis)
 
 
-@operation("Tile")
+def _prepare_tile(values: dict[str, Any]) -> Any:
+    """A length as a repeat: along an axis of 1 it is a broadcast."""
+    if not is_open(values["repeats"]):
+        return None
+    x, repeats = values["x"], list(values["repeats"])
+    own = [1] * (len(repeats) - len(x.shape)) + list(x.shape)
+    repeats = [1] * (len(own) - len(repeats)) + repeats
+    if any(source_of(n) is not None and length != 1 for n, length in zip(repeats, own)):
+        raise UnsupportedError(
+            "tile: a length that is known when the model runs can repeat an axis of length 1 only"
+        )
+    shape = [n if source_of(n) is not None else 1 for n in repeats]
+    rest = [1 if source_of(n) is not None else n for n in repeats]
+    return filled(shape, 0, x.dtype) + tile(x, rest)
+
+
+@operation("Tile", prepare=_prepare_tile)
 def tile(x: Any, repeats: Any) -> Any:
     """The whole several times along each axis."""
     return np.tile(x, lengths_of(repeats))
 
 
-@operation("BroadcastTo")
+def _prepare_broadcast(values: dict[str, Any]) -> Any:
+    if any(source_of(n) is not None for n in values["shape"]):
+        return filled(values["shape"], 0, values["x"].dtype) + values["x"]
+    return None
+
+
+@operation("BroadcastTo", prepare=_prepare_broadcast)
 def broadcast_to(x: Any, shape: Any) -> Any:
     """In a shape that it broadcasts to."""
     return np.broadcast_to(x, lengths_of(shape))

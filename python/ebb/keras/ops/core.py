@@ -8,8 +8,8 @@ import numpy as np
 
 from ebb._errors import UnsupportedError
 from ebb._tensor import Tensor
-from ebb.keras import _tree
-from ebb.keras._symbolic import KerasTensor
+from ebb.keras import _lengths, _tree
+from ebb.keras._symbolic import KerasTensor, tracing
 from ebb.keras.ops._elementwise import cast, saturate_cast, stop_gradient
 from ebb.keras.ops._operation import composed, is_symbolic
 from ebb.keras.ops._promotion import as_array, dtype_name, numpy_dtype, wrap
@@ -44,7 +44,13 @@ __all__ = [
 
 @composed
 def shape(x: Any) -> Any:
-    """The shape as a tuple; None for lengths that are known only when a model runs."""
+    """The shape as a tuple.
+
+    Lengths that are known only when a model runs are None; in a call that is traced they are
+    tensors of int32.
+    """
+    if tracing.depth and isinstance(x, KerasTensor) and None in x.shape:
+        return _lengths.lengths(x)
     return tuple(x.shape) if hasattr(x, "shape") else as_array(x).shape
 
 
@@ -221,8 +227,17 @@ def associative_scan(
 
 @composed
 def custom_gradient(f: Callable[..., Any]) -> Any:
-    """Refused: gradients are computed by the library, which calls no Python function for them."""
-    raise UnsupportedError(
-        "keras.ops.custom_gradient is not supported: gradients are computed by the library; "
-        "express the function with operations, and stop_gradient where nothing shall flow back"
-    )
+    """Makes a function whose gradient is computed by a function of its own.
+
+    ``f(*x)`` gives ``(y, gradient)``, as for ``tf.custom_gradient``. Python of the caller's own is
+    no part of a model: a layer that calls it is run on numbers.
+    """
+    from ebb.tf._custom_gradient import custom_gradient as make
+
+    made = make(f)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        _eager_only("custom_gradient", args, kwargs)
+        return made(*args, **kwargs)
+
+    return call

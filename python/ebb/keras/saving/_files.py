@@ -48,7 +48,7 @@ def ending(path: str) -> str:
     return ""
 
 
-def _member(path: str, name: str) -> str | None:
+def member(path: str, name: str) -> str | None:
     """A text inside a .keras file or folder; None if it is not there."""
     if os.path.isdir(path):
         inside = os.path.join(path, name)
@@ -91,7 +91,7 @@ def read_parts(path: str) -> FileParts:
     told = json.loads(collect_text(lib.ebb_parts_write, runtime().handle, keep.text(path)))
     config = told["config"]
     if told["format"] == "keras":
-        config = _member(path, "config.json")
+        config = member(path, "config.json")
     groups = [(group["name"], list(group["arrays"])) for group in told["groups"]]
     own = [(name, arrays) for name, arrays in groups if not _is_state(name)]
     state = told["optimizer"] or [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import os
 from collections.abc import Mapping
@@ -10,13 +11,14 @@ from typing import Any, NoReturn
 
 from ebb import _load as native
 from ebb._errors import EbbError, FormatError, NotFoundError, UnsupportedError
-from ebb.keras import _registry
+from ebb.keras import _registry, _tree
+from ebb.keras._host_layer import HOSTS
 from ebb.keras._serialization import (
     custom_entries,
     deserialize_keras_object,
     sharing_scope,
 )
-from ebb.keras.saving import _files, _lambdas, _legacy, _weights
+from ebb.keras.saving import _assets, _files, _lambdas, _legacy, _weights
 
 _log = logging.getLogger("ebb")
 
@@ -76,14 +78,18 @@ def load_model(
             parts = _parts_of(path)
             if parts is not None and _needs_python(parts, known):
                 return _load_in_python(parts, known, compile)
+        if _names_texts(path):
+            parts = _parts_of(path)
+            if parts is not None and _has_texts(parts.config):
+                return _load_in_python(parts, known, compile)
         try:
-            core = native.load(path)
+            core = native.load(path, keeps_states=True)
         except (UnsupportedError, FormatError) as failure:
             parts = _parts_of(path)
-            if parts is not None and _is_shapeless(parts.config):
+            if parts is not None and (_is_shapeless(parts.config) or _has_texts(parts.config)):
                 return _load_in_python(parts, known, compile)
             _explain(path, parts, known, failure)
-        return _finish(core, compile)
+        return _finish(core, compile, path)
 
 
 def _checked_path(filepath: str | os.PathLike[str]) -> str:
@@ -171,6 +177,31 @@ def _is_shapeless(config: Any) -> bool:
     )
 
 
+def _names_texts(path: str) -> bool:
+    """Is the name of such a layer in the configuration of a .keras file?"""
+    if not os.path.isdir(path) and _files.ending(path) != ".keras":
+        return False
+    try:
+        text = _files.member(path, "config.json") or ""
+    except (EbbError, OSError):
+        return False  # said by the loader
+    return any(f'"{name}"' in text for name in HOSTS)
+
+
+def _has_texts(config: Any) -> bool:
+    """Has a model a layer that Python computes?"""
+    waiting = [config]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if item.get("class_name") in HOSTS:
+                return True
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return False
+
+
 def _explain(
     path: str, parts: _files.FileParts | None, known: Mapping[str, Any], failure: EbbError
 ) -> NoReturn:
@@ -198,39 +229,53 @@ def _explain(
 # -- models of ebb's own classes ------------------------------------------------------------------
 
 
-def _finish(core: Any, compile: bool) -> Any:
+def _finish(core: Any, compile: bool, path: str) -> Any:
     """The Keras model around a loaded one."""
     from ebb.keras import _rebuild
 
     try:
-        config = core.config()
+        text = core.config_text()
     except UnsupportedError:
         from ebb.keras.saving._graph_model import GraphModel
 
         return GraphModel(core)
-    model = _rebuild.model_from_core(core, config)
+    model = _rebuild.model_from_core(core, json.loads(text), text=text)
     settings = core.compile_config() if compile else None
     if settings:
-        _compile(model, settings)
+        _compile(model, settings, path)
     elif compile:
         _log.info("no training configuration in the file: the model was not compiled")
     return model
 
 
-def _compile(model: Any, settings: Mapping[str, Any]) -> None:
+def _compile(model: Any, settings: Mapping[str, Any], path: str) -> None:
     """Compiled as the file says, with the state of its optimizer."""
-    if not custom_entries(settings, list(_registry.known_objects())):
+    if not _is_custom(settings, list(_registry.known_objects())):
         model._compile_restored(settings)
         return
     model.compile_from_config(_deserialized(settings))
+    parts = _parts_of(path)
+    if parts is not None and model.compiled:
+        _weights.load_optimizer(model, parts)
+
+
+def _is_custom(part: Any, known: list[str]) -> bool:
+    """Does it name a loss or metric of the user's, as .h5 files do by a word alone?"""
+    if custom_entries(part, known):
+        return True
+    parts = (part.get(name) for name in _CUSTOM) if isinstance(part, Mapping) else (part,)
+    return any(leaf in known for leaf in _tree.leaves(list(parts)) if isinstance(leaf, str))
+
+
+_CUSTOM = ("loss", "metrics", "weighted_metrics", "optimizer")
 
 
 def _deserialized(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of compile(): the user's losses and metrics become objects."""
     known = _registry.known_objects()
     made = dict(settings)
-    for name in ("loss", "metrics", "weighted_metrics", "optimizer"):
-        if custom_entries(made.get(name), list(known)):
+    for name in _CUSTOM:
+        if _is_custom(made.get(name), list(known)):
             made[name] = deserialize_keras_object(made[name], known)
     return made
 
@@ -250,6 +295,8 @@ def _load_in_python(parts: _files.FileParts, known: Mapping[str, Any], compile: 
             raise
         raise UnknownClassError(str(failure), parts.path) from failure
     _weights.load_from_file(model, parts)
+    if parts.config is not None and parts.is_by_path:
+        _assets.load(model, parts.path)
     if compile and parts.compile_config:
         settings = _legacy.modern_settings(parts.compile_config)
         model.compile_from_config(_deserialized(settings))

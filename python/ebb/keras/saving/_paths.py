@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ebb.keras import _summary, _wrappers
+from ebb.keras import _cells, _summary, _wrappers
+from ebb.keras._host_layer import is_host
 from ebb.keras._layer import Layer, is_native
 from ebb.keras._model import Model
 from ebb.keras._naming import snake_case
+from ebb.keras._spectrogram import STFTSpectrogram
 from ebb.keras._variable import Variable
 
 # What the engine itself keeps in layers: no attribute of the user's.
@@ -75,13 +77,10 @@ def _is_graph(item: Any) -> bool:
 def _native_groups(layer: Any, path: str, seen: set[int]) -> Iterator[Place]:
     """The weights of one of ebb's layers, by the part of it that has them."""
     groups: dict[str, list[Variable]] = {}
-    inner_model = getattr(layer, "layer", None)
-    opens = isinstance(inner_model, Layer) and (
-        not is_native(type(inner_model)) or hasattr(inner_model, "layers")
-    )
+    opened = _cells.opened(layer)
     for inner, variable in layer._slots:
         part = inner.rsplit("/", 1)[0] if "/" in inner else ""
-        if opens and part.split("/", 1)[0] == "layer":
+        if part.split("/", 1)[0] in opened:
             continue
         groups.setdefault(part, []).append(variable)
     for part, variables in groups.items():
@@ -91,8 +90,11 @@ def _native_groups(layer: Any, path: str, seen: set[int]) -> Iterator[Place]:
             kernel = next((v for inner, v in layer._slots if inner == "layer/kernel"), None)
             variables = [*([kernel] if kernel is not None else []), *variables]  # noqa: PLW2901
         yield Place(_join(path, part), layer, variables)
-    if opens:
-        yield from walk(inner_model, _join(path, "layer"), seen)
+    for name, held in opened.items():
+        if isinstance(held, Layer):
+            yield from walk(held, _join(path, name), seen)
+        else:
+            yield from _container(held, _join(path, name), seen)
 
 
 def _join(*parts: str) -> str:
@@ -135,12 +137,18 @@ def walk(item: Any, path: str = "", seen: set[int] | None = None) -> Iterator[Pl
         return
     seen.add(id(item))
     is_graph = _is_graph(item)
-    if is_native(type(item).call) and not is_graph and hasattr(item, "_slots"):
+    if is_host(item):
+        yield Place(path, item, [])
+        yield from walk_inner(item, path, seen)
+        if is_native(type(item)):
+            return
+    is_of_slots = hasattr(item, "_slots") and not item._added
+    if is_native(type(item).call) and not is_graph and is_of_slots:
         yield from _native_groups(item, path, seen)
         if is_native(type(item)):
             return
     own = own_variables(item)
-    if own or saves_itself(item):
+    if (own or saves_itself(item) or hasattr(item, "save_assets")) and not is_host(item):
         yield Place(path, item, own)
     if is_graph:
         yield from _container(item.layers, _join(path, "layers"), seen)
@@ -154,14 +162,21 @@ def walk(item: Any, path: str = "", seen: set[int] | None = None) -> Iterator[Pl
             yield from _container(items, _join(path, name), seen)
 
 
+def walk_inner(layer: Any, path: str, seen: set[int]) -> Iterator[Place]:
+    """The layer that has the vocabulary of a layer of texts."""
+    held = getattr(layer, "_lookup_layer", None)
+    if held is not None:
+        yield from walk(held, _join(path, "_lookup_layer"), seen)
+
+
 def saves_itself(item: Any) -> bool:
-    """Does a class of the user's say how its weights are written?"""
-    return not is_native(getattr(type(item), "save_own_variables", Layer))
+    """Does it say how its numbers are written: a class of the user's, a layer of texts?"""
+    return is_host(item) or not is_native(getattr(type(item), "save_own_variables", Layer))
 
 
 def loads_itself(item: Any) -> bool:
-    """Does a class of the user's say how its weights are read?"""
-    return not is_native(getattr(type(item), "load_own_variables", Layer))
+    """Does it say how its numbers are read?"""
+    return is_host(item) or not is_native(getattr(type(item), "load_own_variables", Layer))
 
 
 def is_plain(model: Any) -> bool:
@@ -180,5 +195,5 @@ def is_plain(model: Any) -> bool:
 
 
 def _is_written_in_python(item: Any) -> bool:
-    """One of ebb's classes that runs the caller's code: Lambda."""
-    return isinstance(item, _wrappers.Lambda)
+    """One of ebb's classes that Python computes: Lambda, layers of texts, STFTSpectrogram."""
+    return isinstance(item, (_wrappers.Lambda, STFTSpectrogram)) or is_host(item)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from typing import Any
 
 from ebb import _training
 from ebb._errors import EbbError, StateError, UnsupportedError
 from ebb._native import lib
+from ebb.keras._host_layer import is_host
 from ebb.keras._optimizer import has_python_rate
 from ebb.keras._serialization import serialize_keras_object, sharing_scope
-from ebb.keras.saving import _files, _legacy, _paths, _weights
+from ebb.keras.saving import _assets, _files, _legacy, _paths, _weights
 
 
 class ExistingFileError(EbbError, FileExistsError):
@@ -89,8 +91,11 @@ def save_model(
         )
     _keep(path, overwrite)
     core = _core_of(model)
-    # A schedule in Python is nothing that the library could write.
-    of_python = has_python_rate(getattr(model, "optimizer", None))
+    # A schedule in Python, a metric of the user's ... are nothing that the library could write.
+    settings = getattr(model, "_settings", None)
+    of_python = has_python_rate(getattr(model, "optimizer", None)) or (
+        settings is not None and settings.why_eager is not None
+    )
     if core is not None and _paths.is_plain(model) and not of_python:
         _save_native(model, core, path, include_optimizer)
     else:
@@ -100,14 +105,14 @@ def save_model(
 def _save_native(model: Any, core: Any, path: str, include_optimizer: bool) -> None:
     """By the library, which must have been told of compile(): it is for the time of saving."""
     settings = getattr(model, "_settings", None) if model.compiled else None
-    wanted = (int(core.handle.id), id(settings))
     was_compiled = bool(lib.ebb_model_compiled(core.handle))
-    if settings is None or not include_optimizer or (was_compiled and model._ready_for == wanted):
+    if settings is None or not include_optimizer:
         core.save(path, include_optimizer=include_optimizer)
         return
     model._ready()
+    has_state = model.optimizer is not None and model.optimizer._lend(core)
     try:
-        core.save(path, include_optimizer=was_compiled)
+        core.save(path, include_optimizer=was_compiled or has_state)
     finally:
         if not was_compiled:  # nobody has trained yet: the state is that of a fresh optimizer
             _training.uncompile(core.handle)
@@ -127,12 +132,27 @@ def _save_in_python(model: Any, path: str, kind: str, include_optimizer: bool) -
     """A model with classes of the user's, or one that is not built."""
     entry = config_of(model, with_training=include_optimizer)
     if kind == ".keras":
-        _files.write_parts(path, _weights.parts_by_path(model, include_optimizer), entry)
+        parts = _weights.parts_by_path(model, include_optimizer)
+        with _assets.written(model) as assets:
+            _assets.write(path, assets, parts, entry)
         return
+    _warn_of_words(model, path)
     settings = entry.pop("compile_config", None)
     training = _legacy.training_config(settings) if settings else None
     parts = _weights.parts_by_layer(model, include_optimizer)
     _files.write_parts(path, parts, entry, training)
+
+
+def _warn_of_words(model: Any, path: str) -> None:
+    """.h5 files keep no vocabulary but one that was given to a constructor."""
+    for place in _paths.walk(model):
+        is_whole = is_host(place.owner) and not place.path.endswith("/_lookup_layer")
+        if is_whole and place.owner._is_lost_without_assets:
+            warnings.warn(
+                f"{path}: the format .h5 has no place for the vocabulary that layer "
+                f"'{place.owner.name}' learned; save the model as .keras",
+                stacklevel=5,
+            )
 
 
 def save_weights(
@@ -235,7 +255,10 @@ def load_weights(
         )
     if not os.path.exists(path):
         raise _files.MissingFileError("there is no such file", path)
-    _weights.load_from_file(model, _files.read_parts(path), by_name, skip_mismatch)
+    parts = _files.read_parts(path)
+    _weights.load_from_file(model, parts, by_name, skip_mismatch)
+    if parts.config is not None and parts.is_by_path:
+        _assets.load(model, path)
 
 
 def export(
@@ -271,6 +294,12 @@ def export(
     if core is None:
         raise StateError(
             "the model has not been built yet: call it, or give it an input shape", model.name
+        )
+    if model._parts is not None:
+        raise UnsupportedError(
+            "layers that Python computes (texts, lookups) have no place in a SavedModel; export "
+            "the model that begins behind them, or save this one as .keras",
+            model.name,
         )
     path = os.fspath(filepath)
     core.export(path)

@@ -156,7 +156,7 @@ def load_optimizer(model: Any, parts: _files.FileParts) -> bool:
     """Sets the state of a compiled model's optimizer; was there one that fits?"""
     if not parts.optimizer or model.optimizer is None:
         return False
-    model._ready()
+    model._optimizer_ready()
     variables = list(model.optimizer.variables)
     with _files.Arrays(parts.path) as arrays:
         state = [arrays[name] for name in parts.optimizer]

@@ -21,6 +21,9 @@ from ebb.keras._serialization import deserialize_keras_object, serialize_keras_o
 from ebb.keras._symbolic import is_keras_tensor
 from ebb.keras._visualization import model_to_dot, plot_model
 from ebb.keras.backend import clear_session, standardize_dtype
+from ebb.keras.utils import bounding_boxes
+from ebb.keras.utils._audio import audio_dataset_from_directory
+from ebb.keras.utils._config import Config
 from ebb.keras.utils._datasets import (
     pack_x_y_sample_weight,
     split_dataset,
@@ -31,6 +34,7 @@ from ebb.keras.utils._directories import (
     image_dataset_from_directory,
     text_dataset_from_directory,
 )
+from ebb.keras.utils._feature_space import FeatureSpace
 from ebb.keras.utils._files import get_file
 from ebb.keras.utils._graphs import get_source_inputs
 from ebb.keras.utils._images import array_to_img, img_to_array, load_img, save_img
@@ -39,11 +43,15 @@ from ebb.keras.utils._py_dataset import PyDataset, Sequence
 from ebb.keras.utils._seeding import set_random_seed
 
 __all__ = [
+    "Config",
     "CustomObjectScope",
+    "FeatureSpace",
     "Progbar",
     "PyDataset",
     "Sequence",
     "array_to_img",
+    "audio_dataset_from_directory",
+    "bounding_boxes",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",

@@ -114,6 +114,7 @@ def _streams(
     batch_size: int | None,
     shuffle: bool,
     seed: Any,
+    pads: bool,
 ) -> Dataset:
     """Files that are read when their batch is asked for."""
     count = len(paths)
@@ -130,15 +131,18 @@ def _streams(
             yield content if labels is None else (content, np.asarray(labels[int(at)]))
 
     made = Dataset(elements, count)
-    return made if batch_size is None else made.batch(batch_size)
+    if batch_size is None:
+        return made
+    return made.padded_batch(batch_size) if pads else made.batch(batch_size)
 
 
 def _build(
     found: tuple[list[str], list[int] | None, list[str] | None],
     options: dict[str, Any],
     read: Any,
+    pads: bool = False,
 ) -> Any:
-    """The dataset, or both, that the arguments of a function ask for."""
+    """The dataset, or both, that the arguments ask for; ``pads``: elements differ in length."""
     paths, numbers, names = found
     split, subset = options["validation_split"], options["subset"]
     shuffle, seed, mode = options["shuffle"], options["seed"], options["label_mode"]
@@ -163,7 +167,7 @@ def _build(
         if options["verbose"] and split:
             print(f"Using {len(chosen)} files for {which}.")
         moves = shuffle and which != "validation"
-        made: Any = _streams(chosen, own, read, options["batch_size"], moves, seed)
+        made: Any = _streams(chosen, own, read, options["batch_size"], moves, seed, pads)
         made.class_names, made.file_paths = names, chosen
         return made
 
