@@ -381,3 +381,35 @@ def test_scopes_nest_and_are_of_their_thread() -> None:
         assert saving.get_registered_object("b") is None
     assert saving.get_registered_object("a") is None
     assert seen == [{}]
+
+
+@saving.register_keras_serializable("tests")
+class Squares(keras.regularizers.Regularizer):
+    """k times the sum of squares."""
+
+    def __init__(self, k: float = 0.5) -> None:
+        self.k = k
+
+    def __call__(self, x: Any) -> Any:
+        """Computes."""
+        return self.k * ops.sum(ops.square(x))
+
+    def get_config(self) -> dict[str, Any]:
+        """The factor."""
+        return {"k": self.k}
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_regularizer_in_a_layer_of_keras_is_in_the_file(
+    ending: str, tmp_path: pathlib.Path
+) -> None:
+    layer = keras.layers.Dense(2, kernel_regularizer=Squares(), kernel_initializer="ones")
+    model = keras.Sequential([keras.Input((3,)), layer])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 3), np.float32), np.zeros((4, 2), np.float32)
+    model.save(tmp_path / f"a{ending}")
+    again = keras.models.load_model(tmp_path / f"a{ending}")
+    assert again.layers[0].kernel_regularizer.k == 0.5 and len(again.losses) == 1
+    assert model.evaluate(x, y, verbose=0) == again.evaluate(x, y, verbose=0) == 12.0
+    assert float(again.train_on_batch(x, y)) == float(model.train_on_batch(x, y))
+    assert np.array_equal(again.get_weights()[0], model.get_weights()[0])

@@ -128,3 +128,19 @@ def test_files_name_functions_as_keras_does(tmp_path: pathlib.Path) -> None:
         told = json.loads(file.read("config.json"))["compile_config"]["loss"]
     assert told["config"] == "mine" and told["class_name"] == "function"
     assert model.get_compile_config()["loss"] == told
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "huber", "log_cosh"])
+def test_targets_without_the_last_axis_do_not_broadcast_in_functions_of_the_callers(
+    name: str,
+) -> None:
+    x = np.random.default_rng(3).random((20, 5), dtype=np.float32)
+    y = x.sum(1)
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)])
+    function = getattr(keras.losses, name)
+    wanted = float(np.mean(function(y, model.predict(x, verbose=0)[:, :1])))
+    for eagerly in (False, True):
+        model.compile(
+            "sgd", lambda target, output: function(target, output[:, :1]), run_eagerly=eagerly
+        )
+        assert model.evaluate(x, y, verbose=0) == pytest.approx(wanted, rel=1e-5)

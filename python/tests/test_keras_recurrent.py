@@ -119,7 +119,7 @@ def test_a_cell_of_python_goes_with_its_model() -> None:
 
 
 def test_what_a_cell_of_python_must_have() -> None:
-    class Bare(L.Layer):  # type: ignore[misc]
+    class Bare(L.Layer):
         def call(self, x: Any, states: Any) -> Any:
             return x, states
 

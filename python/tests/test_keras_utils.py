@@ -290,7 +290,7 @@ def test_sources_and_names() -> None:
         utils.get_source_inputs(np.ones(2))
     for name in utils.__all__:
         assert getattr(utils, name) is not None
-    with pytest.raises(ebb.UnsupportedError, match="utils.legacy"):
+    with pytest.raises(ebb.UnsupportedError, match=r"utils\.legacy"):
         utils.legacy
     assert utils.is_keras_tensor(a)
 

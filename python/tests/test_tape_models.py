@@ -353,30 +353,32 @@ class _Attends(keras.Model):
         return self.score(state), state
 
 
-def test_a_model_of_two_outputs_that_was_only_called() -> None:
-    keras.backend.clear_session()
-    before = ebb.memory().live
+def _check_two_calls() -> Any:
     model = _Attends()
-    with tf.GradientTape() as tape:
+
+    def total() -> Any:
         state = tf.zeros((4, 5))
         for _ in range(2):
             score, state = model(X, state)
-        loss = tf.reduce_sum(score)
+        return tf.reduce_sum(score)
+
+    with tf.GradientTape() as tape:
+        loss = total()
     kernel = model.state.kernel
     found = tape.gradient(loss, kernel).numpy()
     start, step = kernel.numpy(), 1e-2 * np.sign(found)
-
-    def value(numbers: Any) -> float:
-        kernel.assign(numbers)
-        state = tf.zeros((4, 5))
-        for _ in range(2):
-            score, state = model(X, state)
-        return float(tf.reduce_sum(score))
-
-    change = value(start + step) - value(start - step)
+    kernel.assign(start + step)
+    change = float(total())
+    kernel.assign(start - step)
+    change -= float(total())
     assert abs(change / (2 * np.sum(found * step)) - 1) < 1e-2
-    reference = weakref.ref(model)
-    del model, tape, score, state, loss, kernel, value
+    return weakref.ref(model)
+
+
+def test_a_model_of_two_outputs_that_was_only_called() -> None:
+    keras.backend.clear_session()
+    before = ebb.memory().live
+    reference = _check_two_calls()
     assert reference() is None and ebb.memory().live == before
 
 

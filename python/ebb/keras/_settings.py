@@ -155,7 +155,10 @@ class Settings:
             "metrics": _each(given_metrics, _metric_leaf),
             "weighted_metrics": _each(weighted_metrics, _metric_leaf),
         }
-        foreign = [leaf for leaf in _leaves(self._of_outputs()) if isinstance(leaf, Foreign)]
+        leaves = list(_leaves(self._of_outputs()))
+        # Must the targets be known before the library can be told?
+        self.is_traced = any(isinstance(leaf, _traced.Traced) for leaf in leaves)
+        foreign = [leaf for leaf in leaves if isinstance(leaf, Foreign)]
         if foreign:
             self.why_eager = f"the metric {type(foreign[0].given).__name__} is Python"
         elif self.optimizer is not None:
@@ -171,11 +174,6 @@ class Settings:
         )  # fmt: skip
         made.is_of_file = True
         return made
-
-    @property
-    def is_traced(self) -> bool:
-        """Whether the targets must be known before the library can be told."""
-        return any(isinstance(leaf, _traced.Traced) for leaf in _leaves(self._of_outputs()))
 
     def taught(self, ports: Any) -> list[int] | None:
         """Which outputs have a loss, if a list of losses leaves some without."""

@@ -128,6 +128,16 @@ _FORMULAS: dict[str, Callable[..., Any]] = {
 }
 
 
+def _same_rank(y: Any, p: Any) -> tuple[Any, Any]:
+    """Targets and predictions where one has an axis of length 1 more at the end than the other."""
+    first, second = len(y.shape), len(p.shape)
+    if first == second + 1 and y.shape[-1] == 1:
+        return (y, ops.expand_dims(p, -1)) if second == 1 else (ops.squeeze(y, -1), p)
+    if second == first + 1 and p.shape[-1] == 1:
+        return (ops.expand_dims(y, -1), p) if first == 1 else (y, ops.squeeze(p, -1))
+    return y, p
+
+
 def values(class_name: str, config: dict[str, Any], y_true: Any, y_pred: Any) -> Any:
     """The losses of samples of a class of ebb with these arguments.
 
@@ -140,7 +150,7 @@ def values(class_name: str, config: dict[str, Any], y_true: Any, y_pred: Any) ->
     if formula is None:
         raise UnsupportedError(f"keras.losses.{class_name} inside of a loss of your own")
     own = {key: one for key, one in config.items() if key not in ("name", "reduction", "dtype")}
-    return formula(y_true, y_pred, **own)
+    return formula(*_same_rank(y_true, y_pred), **own)
 
 
 def reduced(losses: Any, reduction: Any) -> Any:

@@ -21,7 +21,7 @@ def case(function: Any) -> Any:
 # -- names --------------------------------------------------------------------------------------
 
 
-def _models(keras: Any) -> dict[str, Any]:
+def _models(keras: Any) -> Any:
     layers = keras.layers
 
     class Own(layers.Layer):  # type: ignore[misc, name-defined]
@@ -37,7 +37,7 @@ def _models(keras: Any) -> dict[str, Any]:
         def call(self, x: Any) -> Any:
             return self.dense(keras.ops.matmul(x, self.w))
 
-    class Net(keras.Model):  # type: ignore[misc, name-defined]
+    class Net(keras.Model):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.own, self.stack = Own(), keras.Sequential([layers.Dense(2)])
@@ -86,7 +86,7 @@ def paths_of_recurrent_layers(keras: Any) -> Any:
 @case
 def paths_after_loading(keras: Any) -> Any:
     layers = keras.layers
-    stacks = {
+    stacks: Any = {
         "plain": lambda: [layers.Dense(2), layers.LSTM(2)],
         "both": lambda: [layers.Bidirectional(layers.GRU(2)), layers.Dense(1)],
         "cells": lambda: [layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)])],
@@ -154,7 +154,7 @@ def _batches(count: int) -> Any:
 def epochs_of_data_sets(keras: Any) -> Any:
     heard: list[str] = []
 
-    class Data(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
+    class Data(keras.utils.PyDataset):  # type: ignore[misc]
         def __len__(self) -> int:
             return 2
 
@@ -169,7 +169,7 @@ def epochs_of_data_sets(keras: Any) -> Any:
 
     model, found = _counting(keras), []
     plain = (numbers(4, 2), numbers(4, 1, seed=1))
-    for run in (
+    runs: Any = (
         lambda: model.fit(Data(), epochs=3, verbose=0),
         lambda: model.evaluate(Data(), verbose=0),
         lambda: model.predict(Data(), verbose=0),
@@ -178,7 +178,8 @@ def epochs_of_data_sets(keras: Any) -> Any:
         lambda: model.fit(Data(), epochs=3, steps_per_epoch=2, verbose=0),
         lambda: model.fit(*plain, epochs=2, validation_data=Data(), validation_steps=1, verbose=0),
         lambda: model.fit(*plain, epochs=4, validation_data=Data(), validation_freq=2, verbose=0),
-    ):
+    )
+    for run in runs:
         heard.clear()
         run()
         found.append("".join(heard))
@@ -208,8 +209,9 @@ def generators_that_end(keras: Any) -> Any:
 
 @case
 def arrays_with_masks(keras: Any) -> Any:
-    x = np.ma.array(numbers(4, 2), mask=[[0, 1], [0, 0], [1, 0], [0, 0]])
-    y = np.ma.array(np.ones((4, 1), "float32"), mask=[[1], [0], [0], [0]])
+    hidden = np.array([[0, 1], [0, 0], [1, 0], [0, 0]], bool)
+    x = np.ma.array(numbers(4, 2), mask=hidden)
+    y = np.ma.array(np.ones((4, 1), "float32"), mask=hidden[:, 1:])
     model = _counting(keras)
     return [
         told(model.predict(x, verbose=0)),
@@ -294,7 +296,7 @@ def losses_of_the_users_in_files(keras: Any) -> Any:
     def far(y_true: Any, y_pred: Any) -> Any:
         return ops.mean(ops.abs(y_true - y_pred) * 2.0, axis=-1)
 
-    class Far(keras.losses.Loss):  # type: ignore[misc, name-defined]
+    class Far(keras.losses.Loss):  # type: ignore[misc]
         def __init__(self, factor: float = 1.0, name: str = "far", **kwargs: Any) -> None:
             super().__init__(name=name, **kwargs)
             self.factor = factor

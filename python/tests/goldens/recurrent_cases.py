@@ -305,7 +305,7 @@ def states_of_a_cell_of_python(keras: Any) -> Any:
 
 @case
 def a_cell_of_the_library_that_is_changed(keras: Any) -> Any:
-    class Twice(keras.layers.LSTMCell):  # type: ignore[misc, name-defined]
+    class Twice(keras.layers.LSTMCell):  # type: ignore[misc]
         def call(self, inputs: Any, states: Any, training: Any = False) -> Any:
             output, states = super().call(inputs, states)
             return output * 2, states

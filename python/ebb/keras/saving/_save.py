@@ -16,7 +16,7 @@ from ebb._errors import EbbError, StateError, UnsupportedError
 from ebb._native import lib
 from ebb.keras._host_layer import is_host
 from ebb.keras._optimizer import has_python_rate
-from ebb.keras._serialization import serialize_keras_object, sharing_scope
+from ebb.keras._serialization import custom_entries, serialize_keras_object, sharing_scope
 from ebb.keras.saving import _assets, _files, _legacy, _paths, _weights
 
 
@@ -96,7 +96,8 @@ def save_model(
     of_python = has_python_rate(getattr(model, "optimizer", None)) or (
         settings is not None and settings.why_eager is not None
     )
-    if core is not None and _paths.is_plain(model) and not of_python:
+    is_plain = core is not None and _paths.is_plain(model) and not of_python
+    if is_plain and not custom_entries(config_of(model, with_training=False)):
         _save_native(model, core, path, include_optimizer)
     else:
         _save_in_python(model, path, kind, include_optimizer)
