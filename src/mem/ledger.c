@@ -14,7 +14,7 @@
 
 /* Single pages kept at most. None under the address sanitizer, which sees a use of memory that was
  * given back by the page being gone. */
-#define SPARE_MAX (PAGES_ASAN ? 0u : 16u)
+#define SPARE_MAX (PAGES_ASAN ? 0 : 16)
 
 typedef union slot {
     union slot *next_free;
@@ -43,7 +43,7 @@ struct ledger {
     account account;   /* the first one */
     account *accounts; /* the others */
     spare *spares;
-    uint32_t spare_count;
+    int spare_count;
     uint64_t bytes_fixed;
     uint32_t regions; /* open ones, without the root */
     uint64_t serials; /* given so far; the root has 0 */

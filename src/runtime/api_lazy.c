@@ -46,6 +46,8 @@ ebb_status ebb_lazy_release(ebb_lazy handle)
     return status;
 }
 
+#define TRIES_MAX 16
+
 /* The model may be unloaded by its own handle in between: then it is loaded once more. */
 ebb_status ebb_lazy_predict(ebb_lazy handle, const ebb_views *inputs, const ebb_views *outputs,
                             ebb_error *error)
@@ -54,7 +56,7 @@ ebb_status ebb_lazy_predict(ebb_lazy handle, const ebb_views *inputs, const ebb_
     ebb_status status = EBB_E_STALE;
 
     if (l == NULL) return EBB_E_STALE;
-    for (int tries = 0; tries < 2 && status == EBB_E_STALE; tries++) {
+    for (int tries = 0; tries < TRIES_MAX && status == EBB_E_STALE; tries++) {
         ebb_model model = {0};
         status = lazy_acquire(l, &model, error);
         if (status != EBB_OK) break;

@@ -297,6 +297,15 @@ static void fill_receipt(ebb_receipt *receipt, const model *m)
     receipt->models = 1;
 }
 
+/* Wrappers wait for the room of models that are being taken apart. */
+static void count_unloads(runtime *r, int more)
+{
+    pthread_mutex_lock(&r->mutex);
+    r->lifecycle.unloads += more;
+    lifecycle_changed(r);
+    pthread_mutex_unlock(&r->mutex);
+}
+
 ebb_status model_unload(uint64_t id, const ebb_unload_options *options, ebb_receipt *receipt,
                         ebb_error *error)
 {
@@ -327,11 +336,13 @@ ebb_status model_unload(uint64_t id, const ebb_unload_options *options, ebb_rece
     char name[sizeof m->info.path], title[sizeof m->info.name];
     memcpy(name, m->info.path, sizeof name);
     memcpy(title, m->info.name, sizeof title);
+    count_unloads(r, 1);
     model_unlink(m);
     local.threads = model_discard(m);
     temporaries_remove(r, id, &local);
     local.live_after = region_bytes_live(r->root);
     handle_close_end(id);
+    count_unloads(r, -1);
     local.time_ns = clock_ns() - begin;
     profiler_end(r, TIMELINE_UNLOAD, title, span);
     if (receipt != NULL) *receipt = local;

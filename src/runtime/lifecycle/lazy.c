@@ -145,7 +145,7 @@ static ebb_status load(lazy *l, uint64_t *id, ebb_error *error)
             status = model_finish(staged, l->path, begin, id, error);
         else
             model_discard(staged);
-        if (status != EBB_E_MEMORY || tries == TRIES_MAX) return status;
+        if (status != EBB_E_MEMORY || (tries >= TRIES_MAX && clock_ns() >= give_up)) return status;
         if (!lazy_make_room(l, &plan, give_up)) return status;
     }
 }
@@ -166,10 +166,8 @@ static ebb_status load_once(lazy *l)
     l->attempts++;
     l->status = status;
     l->error = error;
-    if (status == EBB_OK) {
-        l->model = id;
-        l->loads++;
-    }
+    l->model = status == EBB_OK ? id : 0;
+    l->loads += status == EBB_OK;
     lifecycle_changed(r);
     return status;
 }
@@ -189,9 +187,8 @@ static ebb_status use(lazy *l, ebb_error *error)
             l->users++;
             l->used_at_ns = clock_ns();
             return EBB_OK;
-        } else {
-            l->model = 0; /* unloaded by its own handle */
-            if (load_once(l) == EBB_OK) continue;
+        } else if (load_once(l) == EBB_OK) {
+            continue;
         }
         if (error != NULL) *error = l->error;
         return l->status;

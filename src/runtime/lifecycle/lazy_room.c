@@ -34,15 +34,21 @@ static uint64_t bytes_under(const lazy *l, const scope *limited)
 
 #define LOOK_AGAIN_NS 1000000u /* after a model that somebody else unloads */
 
+/* Is a model being unloaded, or about to be? */
+static bool one_is_going(const runtime *r)
+{
+    const model *m = r->models;
+
+    while (m != NULL && !handle_is_going(HANDLE_MODEL, m->id)) m = m->next;
+    return m != NULL || r->lifecycle.unloads > 0;
+}
+
 /* What idle wrappers, and those in use, hold under a limit; what one is being loaded with counts as
- * enough. *is_going: the caller's own code unloads a model that a wrapper loaded. */
-static void sums_under(const lazy *asks, const scope *limited, uint64_t *idle, uint64_t *used,
-                       bool *is_going)
+ * enough. */
+static void sums_under(const lazy *asks, const scope *limited, uint64_t *idle, uint64_t *used)
 {
     *idle = *used = 0;
-    *is_going = false;
     for (const lazy *l = asks->base.owner->lifecycle.lazies; l != NULL; l = l->next) {
-        *is_going |= !l->is_busy && l->model != 0 && handle_is_going(HANDLE_MODEL, l->model);
         if (l == asks) continue;
         if (l->is_busy)
             *used = UINT32_MAX * (uint64_t)UINT32_MAX;
@@ -73,11 +79,10 @@ static bool make_room_under(lazy *asks, const region *limited, const scope *s, u
 
     for (;;) {
         uint64_t idle, used;
-        bool is_going;
         const uint64_t missing = shortage(limited, need);
         if (missing == 0) return true;
-        sums_under(asks, s, &idle, &used, &is_going);
-        if (idle < missing && is_going) {
+        sums_under(asks, s, &idle, &used);
+        if (idle < missing && one_is_going(r)) {
             const uint64_t soon = deadline_after(LOOK_AGAIN_NS);
             if (soon > give_up_ns) return false;
             (void)lifecycle_wait(r, soon);

@@ -34,6 +34,7 @@ void lifecycle_close(runtime *r)
 void lifecycle_after_fork(runtime *r)
 {
     changed_init(&r->lifecycle.changed);
+    r->lifecycle.unloads = 0;
     for (attachment *a = r->attachments; a != NULL; a = a->next) {
         if (a->after_fork != NULL) a->after_fork(a->object);
     }

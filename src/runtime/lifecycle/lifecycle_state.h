@@ -15,6 +15,7 @@ struct runtime;
 typedef struct lifecycle_state {
     pthread_cond_t changed;             /* with runtime.mutex */
     struct lazy *lazies;                /* open ones, newest first */
+    int unloads;                        /* models that are being taken apart */
     uint64_t idle_at_ns;                /* no wrapper is idle before this moment */
     struct temporary_file *temporaries; /* newest first */
     struct idle_timer *timer;           /* NULL: none runs */
